@@ -266,9 +266,16 @@ def _taken_back(before: Sequence[str], after: Sequence[str]) -> int:
     """How many words were deleted or replaced; one at the end that only grew is not among them."""
     if not before or list(after[: len(before)]) == list(before):
         return 0
-    gone = sum(edit.tag != "insert" for edit in Levenshtein.editops(before, after))
-    has_grown = len(after) >= len(before) and after[len(before) - 1].startswith(before[-1])
-    return gone - (has_grown and after[len(before) - 1] != before[-1])
+    gone = _gone(before, after)
+    at = len(before) - 1
+    if gone and len(after) > at and after[at].startswith(before[-1]):
+        return min(gone, _gone([*before[:-1], after[at]], after))
+    return gone
+
+
+def _gone(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many words one has to delete or replace to make one text of another."""
+    return sum(edit.tag != "insert" for edit in Levenshtein.editops(before, after))
 
 
 def _score_times(screen: OnScreen, spoken: SpokenWords) -> None:

@@ -48,6 +48,8 @@ def test_words_are_compared_as_they_are_read(text: str, words: list[str]) -> Non
         ("one thr", "one three", 0),  # a last word grows
         ("for two", "four two", 1),
         ("one two three", "one", 2),
+        ("or", "order or", 0),  # a word that begins alike was put before it
+        ("one for or", "one order or", 1),
         ("one three", "one two three", 0),  # put in between: nothing is gone
         ("one to three", "one two three for", 1),
         ("twenty five", "25", 2),

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from fakes import FRAME, RATE_HZ, START_S, FakeClock, FakePoller, ScriptedTransport
+from fakes import FRAME, RATE_HZ, START_S, FakeClock, FakePoller, ScriptedTransport, run_utterance
 
 from stt_load.audio.clip import Clip, ClipWord
 from stt_load.credentials import NO_CREDENTIALS, Credentials
 from stt_load.dialects.base import Settings
 from stt_load.dialects.deepgram import Deepgram
 from stt_load.dialects.events import Message, ServerWord
+from stt_load.errors import SttLoadError
 from stt_load.metrics.figures import FIGURES_BY_NAME
 from stt_load.metrics.scorer import Scorer
 from stt_load.metrics.screen_scores import score_screen
@@ -327,3 +330,40 @@ def test_a_row_is_longer_by_some_twenty_bytes_a_word() -> None:
     assert row.screen is not None
     per_change = (len(row.to_json()) - len(bare.to_json())) / len(row.screen.changes)
     assert per_change < 50  # the times of the server's words included
+
+
+ODD_TIMES = (None, -5, 0, 0.3, 1e9, 1e308, math.nan, math.inf, "0.5", True, [])
+ODD_TEXTS = (
+    "",
+    "we",
+    "we moved",
+    "order we",
+    "مرحبا",
+    "cafe\u0301",
+    "\u200d",
+    "<|en|>",
+    "205",
+    "\ud83d",
+    "we we we",
+    "\x00",
+)
+
+
+def test_whatever_a_server_tells_its_row_is_read_again_and_scored() -> None:
+    """Texts retold and out of order, empty finals, turns that end twice, times that no audio has."""
+    for seed in range(60):
+        odd, at_s = random.Random(seed), 0.1
+        told: list[tuple[float, Message | SttLoadError]] = []
+        for _ in range(odd.randint(1, 25)):
+            at_s += odd.choice((0.0, 0.01, 0.2, 0.5))
+            words: list[str] = [odd.choice(ODD_TEXTS) for _ in range(odd.randint(1, 3))]
+            times: list[Any] = [(odd.choice(ODD_TIMES), odd.choice(ODD_TIMES)) for _ in words]
+            told.append((at_s, _results(words, times, is_final=odd.random() < 0.4)))
+        clock, dialect = FakeClock(), Deepgram(Settings(end="server"))
+        session = Session(dialect, encode_clip(CLIP, FRAME, 1.0, dialect), SessionRules(5.0), clock())
+        run_utterance(session, ScriptedTransport(clock, told), dialect)
+        row = UtteranceRecord.from_json(row_of(session.measure(clock())).to_json())
+        scorer = Scorer({"moved": REFERENCE}, words={"moved": WORDS})
+        scorer.fill_scores(row)
+        scorer.fill_screen(row)
+        assert UtteranceRecord.from_json(row.to_json()) == row, seed
