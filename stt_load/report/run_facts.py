@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from stt_load.options import OPTIONS
 from stt_load.report.machines import HARDWARE, gpus, in_words, load_machines, server_machines
 from stt_load.text.url_secrets import without_credentials, without_secrets_of_urls
 
@@ -37,8 +38,10 @@ class Fact:
 
 
 def run_facts(run: JsonObject) -> dict[str, tuple[str, ...]]:
-    """Each fact that the run has, in the order in which differences are told."""
-    options = run.get("options") or {}
+    """Each fact that the run has, in the order in which differences are told. An option that it does not name, as one
+    that its version did not have, was at its default."""
+    defaults = {option.name: False if option.is_flag else option.default for option in OPTIONS}
+    options = {**defaults, **(run.get("options") or {})}
     versions = run.get("versions") or {}
     told = {fact.name: fact.tell(run) for fact in FACTS}
     told |= {f"--{name}": _text(value) for name, value in options.items() if name not in _TOLD_OTHERWISE}

@@ -117,7 +117,7 @@ def test_a_result_file_of_another_program_may_lack_what_ours_adds(tmp_path: Path
 def test_what_differs_is_said_first(folders: Folders) -> None:
     printed = compared(folders["before"], folders["after"]).printed
     head = printed[: printed.index("Comparison")]
-    for line in ("seed: 7 → 8", "options: --pause not given → 1s", "versions: stt-load 0.1.0 → 0.2.0"):
+    for line in ("seed: 7 → 8", "options: --pause 0s → 1s", "versions: stt-load 0.1.0 → 0.2.0"):
         assert line in head
 
 
