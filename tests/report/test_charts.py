@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -160,6 +161,8 @@ def test_a_chart_becomes_a_picture_of_twice_its_size() -> None:
     width, height = (int.from_bytes(picture[start : start + 4], "big") for start in (16, 20))
     assert width == 2 * (chart.width + 24)
     assert height > 2 * chart.height
+    long_title = chart_png(replace(chart, title="a word of a title " * 8))  # in lines: it would end at the edge
+    assert int.from_bytes(long_title[20:24], "big") > height
 
 
 @pytest.mark.parametrize("error", [ValueError, BaseException])  # a library in Rust panics with the latter

@@ -31,7 +31,7 @@ def delay_against_cuts_chart(report: RunReport) -> Chart | None:
     )
     return Chart(
         name="delay-against-cuts",
-        title=f"Patience against delay: turns cut early in a pause, for each number of {report.kind.callers}",
+        title=f"Patience against delay, for each number of {report.kind.callers}",
         description=f"Cut early and endpointing delay: {told}.",
         width=WIDTH,
         height=HEIGHT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +13,8 @@ from stt_load.report.charts.palette import PALETTE, on_light_paper
 from stt_load.report.charts.svg import element, label
 
 _MARGIN = 12.0
-_TITLE_HEIGHT = 24.0
+_TITLE_HEIGHT = 24.0  # of one line, with what is below it
+_TITLE_LINE, _LETTER_WIDTH = 16.0, 7.0
 _SCALE = 2.0  # for screens with two pixels in place of one
 
 
@@ -41,15 +43,17 @@ def chart_png(chart: Chart) -> bytes:
 
 def _on_paper(chart: Chart) -> str:
     """The SVG with everything in it that a page has around it: title, style sheet, hatching and paper."""
-    width, height = chart.width + 2 * _MARGIN, chart.height + 2 * _MARGIN + _TITLE_HEIGHT
+    titles = textwrap.wrap(chart.title, int(chart.width / _LETTER_WIDTH))
+    title_height = _TITLE_HEIGHT + _TITLE_LINE * (len(titles) - 1)
+    width, height = chart.width + 2 * _MARGIN, chart.height + 2 * _MARGIN + title_height
     style = on_light_paper(files("stt_load.report").joinpath("templates", "charts.css").read_text(encoding="utf-8"))
-    body = element("g", chart.body, transform=f"translate({_MARGIN} {_MARGIN + _TITLE_HEIGHT})")
+    body = element("g", chart.body, transform=f"translate({_MARGIN} {_MARGIN + title_height})")
     return element(
         "svg",
         element("style", style),
         element("defs", HATCH),
         element("rect", width=width, height=height, fill=PALETTE["card"][0]),
-        label(_MARGIN, _MARGIN + 12, chart.title, "head title"),
+        *(label(_MARGIN, _MARGIN + 12 + _TITLE_LINE * n, text, "head title") for n, text in enumerate(titles)),
         body,
         xmlns="http://www.w3.org/2000/svg",
         width=width,
