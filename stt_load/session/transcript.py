@@ -220,6 +220,8 @@ class Transcript:
         if self.finals and self._is_answered:
             hint = self._server.unanswered_end
             return "texts came, but the end message was never answered" + (f" ({hint})" if hint else "")
+        if not self.finals and self._timestamps.first_text_at_s is not None:
+            return "texts came that may still change, but no last one"
         return None
 
     @property

@@ -196,7 +196,12 @@ FAULTS: Sequence[Fault] = (
         Outcome.TIMED_OUT,
         _NO_UPGRADE,
     ),
-    Fault("it stalls after partials", in_mid_speech(say("some", "partial")), Outcome.TIMED_OUT, _NO_TRANSCRIPT),
+    Fault(
+        "it stalls after partials",
+        in_mid_speech(say("some", "partial")),
+        Outcome.TIMED_OUT,
+        f"{_NO_TRANSCRIPT}; texts came that may still change, but no last one",
+    ),
     Fault("it never answers", at_end(b""), Outcome.TIMED_OUT, _NO_TRANSCRIPT),
     Fault(
         "it answers and never closes",

@@ -1002,6 +1002,14 @@ def test_an_end_message_without_an_answer_is_told_from_no_text_at_all() -> None:
     assert record.error.endswith("texts came, but the end message was never answered")
 
 
+def test_a_server_that_never_says_which_text_is_the_last_is_told_from_one_that_says_nothing() -> None:
+    arrivals = [(0.0, "ready"), (0.4, "part:one")]
+    record = measured(speak(Toy(), SessionRules(timeout_s=TIMEOUT_S), ScriptedTransport(FakeClock(), arrivals)))
+    assert record.outcome == Outcome.TIMED_OUT
+    assert record.error is not None
+    assert record.error.endswith("texts came that may still change, but no last one")
+
+
 def test_what_to_try_where_the_end_message_is_never_answered_is_told_by_the_dialect() -> None:
     """FunASR's Python server acknowledges the end since 1.4; one before sends its text and nothing more."""
     dialect = DIALECTS["funasr"].make(Settings(DIALECTS["funasr"].parse_options([]), "client"))
