@@ -92,9 +92,8 @@ def words_of(text: str, is_by_character: bool = False) -> list[str]:
 
 def _placed_words(text: str, start: int, is_by_character: bool) -> Iterator[tuple[str, int, int]]:
     """The words of a text from `start` on, and where in it each begins and ends."""
-    pattern = (
-        _ASCII_WORD if text.isascii() else _word_of_any_script(is_by_character)
-    )  # the first is four times as quick
+    # The pattern of ASCII words is four times as quick.
+    pattern = _ASCII_WORD if text.isascii() else _word_of_any_script(is_by_character)
     for match in pattern.finditer(text, start):
         word = "".join(folded(match[0]).split()) if is_by_character else _as_compared(match[0])
         if not is_by_character:

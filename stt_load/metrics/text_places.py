@@ -16,6 +16,7 @@ from stt_load.metrics.normaliser import Normaliser, Words
 
 _MOST_BEFORE = 8  # words of the clip that a text may have come less far than it seems
 _MOST_BEHIND = 24  # and farther: one word may be a telephone number
+_MOST_WORDS = 300  # of a clip that is looked at: each of its beginnings is normalised, in a process that may pace audio
 
 
 class TextPlaces:
@@ -28,7 +29,9 @@ class TextPlaces:
 
     def n_said(self, text: str, near: int) -> int | None:
         """How many words of the clip had been said when the last one was that the text has right. None where it has
-        none. `near`: how many it seems to be."""
+        none, and for a clip of several minutes. `near`: how many it seems to be."""
+        if len(self._said) > _MOST_WORDS:
+            return None
         heard = self._normaliser.paired(" ".join(self._said), text)[1]
         nearest = range(
             max(0, min(len(heard), near) - _MOST_BEFORE), min(len(self._said), max(len(heard), near) + _MOST_BEHIND) + 1
@@ -48,5 +51,6 @@ class TextPlaces:
 
     def _beginning(self, n_words: int) -> Words:
         if n_words not in self._beginnings:
-            self._beginnings[n_words] = self._normaliser.words(" ".join(self._said[:n_words]))
+            # Past the cache of the normaliser, which is for texts that come again.
+            self._beginnings[n_words] = tuple(self._normaliser.split(" ".join(self._said[:n_words])))
         return self._beginnings[n_words]

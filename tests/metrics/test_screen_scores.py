@@ -174,6 +174,12 @@ def test_a_text_that_ends_in_digits_is_as_old_as_the_last_word_that_they_stand_f
     assert record.audio_age_s == pytest.approx(10.0 - ended_s)
 
 
+def test_of_a_clip_of_several_minutes_no_beginning_is_normalised() -> None:
+    words = timed(*["and"] * 300, "two", "hundred", "five")
+    record = scored_row(words, [f"{'and ' * 300}205"], ENGLISH)
+    assert record.first_final_age_s == pytest.approx(10.0 - words[299].end_s)
+
+
 def test_a_wrong_number_at_the_end_has_no_age_of_its_own() -> None:
     record = scored_row(timed("in", "room", "two"), ["42"], ENGLISH)
     assert (record.audio_age_s, record.first_partial_age_s) == (None, None)
