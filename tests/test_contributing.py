@@ -45,13 +45,17 @@ def test_a_dialect_is_one_file_one_row_and_its_conversations(copy: Path) -> None
     ]
 
 
-def test_a_figure_is_one_row(copy: Path) -> None:
-    row, commands = steps_of("Add a figure")
-    follow(row, copy)
+def test_a_figure_is_one_row_and_its_definition(copy: Path) -> None:
+    row, definition, commands = steps_of("Add a figure")
+    for step in (row, definition):
+        follow(step, copy)
     assert "passed" in run_commands(commands, copy)
     lint(copy, row.path)
-    by_hand = [name for name in changed_files(copy) if not name.startswith(("docs/", "tests/report/golden/"))]
-    assert by_hand == ["stt_load/metrics/figures.py"]
+    made = ("docs/figures.md", "docs/options.md", "docs/files.md", "tests/report/golden/")
+    assert [name for name in changed_files(copy) if not name.startswith(made)] == [
+        "docs/design.md",
+        "stt_load/metrics/figures.py",
+    ]
     assert "duration_p95" in (copy / "tests/report/golden/stages.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "| `duration` |" in (copy / "docs/figures.md").read_text(encoding="utf-8")
     objective = "from stt_load.metrics.slo import parse_slo; print(parse_slo('duration:p95<5s').text)"

@@ -40,7 +40,7 @@ def steps_of(heading: str) -> list[Step]:
 
 
 def follow(step: Step, folder: Path) -> None:
-    """Writes a file, or adds to one at its top or at the end of the table that the step names."""
+    """Writes a file, or adds to one at its top, or at the end of the table or below the row that the step names."""
     path = folder / step.path
     if step.words.startswith("Write "):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,8 +48,11 @@ def follow(step: Step, folder: Path) -> None:
         return
     text = path.read_text(encoding="utf-8")
     table = re.search(r"at the end of `([A-Z_]+)`", step.words)
+    row = re.search(r"below the row of `(\w+)`", step.words)
     if table:
         place = _end_of_table(text, table[1])
+    elif row:
+        place = text.index("\n", text.index(f"\n| `{row[1]}`") + 1) + 1
     elif "at the end of" in step.words:
         text, place = text + "\n\n", len(text) + 2
     else:
