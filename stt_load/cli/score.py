@@ -29,6 +29,7 @@ from stt_load.metrics.pairs import Pair, PairFile
 from stt_load.metrics.wer import Scores, align, score
 from stt_load.process.standard_streams import require_output
 from stt_load.report.part_stream import open_parts
+from stt_load.report.raw_files import missing_parts
 from stt_load.text.printable import printable
 
 _WIDTH = 110
@@ -102,6 +103,9 @@ def command(
         Console(width=_WIDTH).print(_table(done.figures, normaliser))
         for line in (*_notes(done), *_worst_cases(done)):
             click.echo(line)
+    if missing := missing_parts(file):
+        more = f", and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        click.echo(f"{missing[0]} is missing{more}: these rows are not scored", err=True)
     require_output()
 
 

@@ -46,6 +46,12 @@ def parts_of(path: Path) -> list[Path]:
     return [path, *(each for _, each in sorted(found))]
 
 
+def missing_parts(path: Path) -> list[str]:
+    """The names of the parts that are not there, though a later one is."""
+    there = {int(match[1]) for part in parts_of(path) if (match := _PART.fullmatch(part.name))}
+    return [part_name(number) for number in range(2, max(there, default=1)) if number not in there]
+
+
 def whole_name(name: str) -> str:
     """The name of the file that a part belongs to; of any other file, its own."""
     return UTTERANCES if name == EVERY_PART or _PART.fullmatch(name) else name

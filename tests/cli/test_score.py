@@ -209,6 +209,15 @@ def test_of_chinese_json_says_that_both_rates_are_of_characters(tmp_path: Path) 
     assert (data["normaliser"]["rate"], data["normaliser"]["words_are"]) == ("CER", "characters")
 
 
+def test_a_part_of_a_soak_that_is_missing_is_missed(tmp_path: Path) -> None:
+    row = ENGLISH.splitlines(keepends=True)[0]
+    for name in ("utterances.jsonl", "utterances-0002.jsonl", "utterances-0005.jsonl"):
+        (tmp_path / name).write_text(row, encoding="utf-8")
+    done = CliRunner().invoke(command, [str(tmp_path / "utterances.jsonl")], catch_exceptions=False)
+    assert cells(done.stdout)["rows"] == "3"
+    assert done.stderr == "utterances-0003.jsonl is missing, and 1 more: these rows are not scored\n"
+
+
 def test_a_run_scores_as_its_report_does(tmp_path: Path) -> None:
     ramp, cut = utterance(0, 5, phase="ramp"), utterance(0, 5, 1, outcome="timed_out", text="")
     records = [*made_run(ladder=(5,), per_stage=40).utterances, ramp, cut]
