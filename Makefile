@@ -5,7 +5,7 @@ ARGS ?=
 DIST ?= dist
 BIN := $(VENV)/bin
 
-# What one process has compiled, the next one only reads: a test run starts more than a thousand of them.
+# What one process has compiled, the next one only reads: a test run starts hundreds of them.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint format setup sidecar bench clean
