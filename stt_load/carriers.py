@@ -41,7 +41,7 @@ class Carrier:
 CONNECTION_NAME = "{connection name}"
 MESSAGE_NUMBER = "{message number}"
 FRAME_NUMBER = "{frame number}"
-FRAME_MS = "{frame ms}"
+AUDIO_MS = "{audio ms}"
 """What stands in the messages of a dialect over `CALL_WEBSOCKET` for what only the connection knows as it sends them:
 its name, how many messages went before, which frame of audio of this connection it is, the first being 1, and how many
 milliseconds of audio went before."""

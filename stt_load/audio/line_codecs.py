@@ -34,9 +34,8 @@ _OPUS_COMPRESSION = 0.93  # of libsndfile, from 0 (256 kbit/s) to 1 (6 kbit/s); 
 Tell = Callable[[float], object]
 """Called with how many seconds of audio have been encoded so far. What it raises ends the encoding."""
 
-
 TellAll = Callable[[float, float], object]
-"""The same with how many there are in all."""
+"""Called with the seconds of audio that have been encoded so far, and those of all clips."""
 
 
 def tell_nobody(done_s: float, total_s: float = 0.0) -> None:

@@ -41,13 +41,14 @@ HANG_UP, CALL, ERROR = 0x00, 0x01, 0xFF
 _HEAD = struct.Struct("!BH")
 _RATES_HZ = (8_000, 12_000, 16_000, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000)
 AUDIO_KINDS = {rate_hz: 0x10 + number for number, rate_hz in enumerate(_RATES_HZ)}
+_SPEECH_RATES_HZ = _RATES_HZ[:-2]
 _AUDIO = {kind: int16_audio(rate_hz) for rate_hz, kind in AUDIO_KINDS.items()}
 
 
 def parse_audio_rate(text: str) -> int:
-    """A sample rate at which frames of 20 ms are whole samples, and that speech can have."""
-    if not text.isdecimal() or int(text) not in _RATES_HZ[:7]:
-        raise ValueError(f"{text!r} is no rate of AudioSocket: write {', '.join(map(str, _RATES_HZ[:7]))}")
+    """A sample rate of AudioSocket that speech may have. Raises ValueError."""
+    if not text.isdecimal() or int(text) not in _SPEECH_RATES_HZ:
+        raise ValueError(f"{text!r} is no rate of AudioSocket: write {', '.join(map(str, _SPEECH_RATES_HZ))}")
     return int(text)
 
 

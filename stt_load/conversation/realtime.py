@@ -55,9 +55,6 @@ from stt_load.option_values import one_of, or_none, parse_milliseconds, parse_ra
 CLEAR = "input_audio_buffer.clear"
 CREATE = "response.create"
 CANCEL = "response.cancel"
-CREATED = "response.created"
-DONE = "response.done"
-SPEECH_STARTED = "input_audio_buffer.speech_started"
 AUDIO = ("response.output_audio.delta", "response.audio.delta")
 AUDIO_DONE = ("response.output_audio.done", "response.audio.done")
 
@@ -224,7 +221,7 @@ class RealtimeConversation(realtime.RealtimeDialect, ConversationDialect):
 
     @staticmethod
     def recognises(message: Message) -> bool:
-        return try_object(message).get("type") in (*AUDIO, *AUDIO_DONE, CREATED, DONE)
+        return try_object(message).get("type") in (*AUDIO, *AUDIO_DONE, "response.created", "response.done")
 
 
 def _rate_of(told: object) -> int | None:

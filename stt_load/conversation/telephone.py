@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from stt_load.conversation.dialect import ConversationDialect
 from stt_load.conversation.heard_answer import HeardAnswer
 from stt_load.conversation.line import LineAudio
-from stt_load.dialects.base import Capabilities
+from stt_load.dialects.base import TELEPHONE_FRAME_MS, Capabilities
 from stt_load.dialects.events import Message, SilentAudio, SpeechAudio
 from stt_load.dialects.options import DialectOption
 from stt_load.option_values import parse_milliseconds, parse_yes_or_no
@@ -32,7 +32,7 @@ class TelephoneDialect(ConversationDialect):
 
     def telephone_capabilities(self, **more: Any) -> Capabilities:
         return Capabilities(
-            frame_ms=(20, 20),
+            frame_ms=(TELEPHONE_FRAME_MS, TELEPHONE_FRAME_MS),
             has_ready=bool(self.option["greeting"]),
             ends=("server",),
             trailing_silence_s=0.0,

@@ -27,12 +27,11 @@ from stt_load.conversation.telephone import TelephoneDialect
 from stt_load.dialects.base import DEFAULTS, Connect, Settings
 from stt_load.dialects.events import Event, Ignored, Message, PlaybackCleared, PlaybackMark
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.twilio_messages import CONNECTED, PARAMETERS, RATE_HZ, STOP, mark, media, start
+from stt_load.dialects.twilio_messages import CONNECTED, PARAMETERS, RATE_HZ, STOP, TO_THE_CALLER, mark, media, start
 from stt_load.dialects.wire import parse_object, shown, try_object, unknown, value_at
 from stt_load.errors import ProtocolError
 
 _AUDIO = mulaw_audio(RATE_HZ)
-_PLAYED = ("media", "mark", "clear")
 
 
 class TwilioConversation(TelephoneDialect):
@@ -79,7 +78,7 @@ class TwilioConversation(TelephoneDialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return body.get("event") in _PLAYED and "streamSid" in body
+        return body.get("event") in TO_THE_CALLER and "streamSid" in body
 
 
 def _payload(body: dict[str, object]) -> bytes:

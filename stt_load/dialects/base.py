@@ -128,6 +128,7 @@ class Settings:
 
 
 TELEPHONE_RATE_HZ = 8_000
+TELEPHONE_FRAME_MS = 20  # what every telephone system sends at a time
 
 DEFAULTS = Settings()
 

@@ -19,14 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stt_load.carriers import CALL_WEBSOCKET
-from stt_load.dialects.base import DEFAULTS, AudioLength, Capabilities, Connect, Dialect, Settings
+from stt_load.dialects.base import DEFAULTS, TELEPHONE_FRAME_MS, AudioLength, Capabilities, Connect, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Ignored, Message
 from stt_load.dialects.options import DialectOption
-from stt_load.dialects.twilio_messages import CONNECTED, PARAMETERS, RATE_HZ, STOP, media, start
+from stt_load.dialects.twilio_messages import CONNECTED, PARAMETERS, RATE_HZ, STOP, TO_THE_CALLER, media, start
 from stt_load.dialects.wire import interim_text, parse_object, partial, shown, try_object, unknown
 from stt_load.errors import ProtocolError
-
-WITHOUT_EFFECT = ("media", "mark", "clear")
 
 Path = tuple[str | int, ...]
 
@@ -64,7 +62,7 @@ class TwilioMedia(Dialect):
         self.capabilities = Capabilities(
             sample_rate_hz=RATE_HZ,
             encoding="µ-law",
-            frame_ms=(20, 20),
+            frame_ms=(TELEPHONE_FRAME_MS, TELEPHONE_FRAME_MS),
             ends=("server", "client"),
             quiet_s=2.0,
             trailing_silence_s=2.0,
@@ -85,7 +83,7 @@ class TwilioMedia(Dialect):
 
     def on_message(self, message: Message) -> Sequence[Event]:
         body = parse_object(message)
-        if body.get("event") in WITHOUT_EFFECT:
+        if body.get("event") in TO_THE_CALLER:
             return (Ignored(str(body["event"])),)
         condition = self.option["final"]
         if condition is not None and _at(body, condition[0]) != condition[1]:
@@ -101,7 +99,7 @@ class TwilioMedia(Dialect):
     @staticmethod
     def recognises(message: Message) -> bool:
         body = try_object(message)
-        return body.get("event") in WITHOUT_EFFECT and "streamSid" in body
+        return body.get("event") in TO_THE_CALLER and "streamSid" in body
 
 
 _MISSING = object()

@@ -13,12 +13,15 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 
-from stt_load.carriers import CONNECTION_NAME, FRAME_MS, FRAME_NUMBER, MESSAGE_NUMBER
+from stt_load.carriers import AUDIO_MS, CONNECTION_NAME, FRAME_NUMBER, MESSAGE_NUMBER
 from stt_load.dialects.base import TELEPHONE_RATE_HZ
 from stt_load.dialects.options import DialectOption
 from stt_load.option_values import parse_pairs
 
 RATE_HZ = TELEPHONE_RATE_HZ
+TO_THE_CALLER = ("media", "mark", "clear")
+"""The events by which a bridge speaks to the caller."""
+
 PARAMETERS = DialectOption("parameters", "", "customParameters of start: NAME:VALUE with commas", parse_pairs)
 _STREAM, _CALL, _ACCOUNT = f"MZ{CONNECTION_NAME}", f"CA{CONNECTION_NAME}", "AC" + "0" * 32
 _SOUND = {"encoding": "audio/x-mulaw", "sampleRate": RATE_HZ, "channels": 1}
@@ -46,7 +49,7 @@ def media(pcm: bytes) -> str:
     from stt_load.audio.line_codecs import MULAW  # which loads libsndfile: who only asks for dialects doesn't wait
 
     payload = base64.b64encode(MULAW.encode(np.frombuffer(pcm, "<i2"))).decode()
-    body = {"track": "inbound", "chunk": FRAME_NUMBER, "timestamp": FRAME_MS, "payload": payload}
+    body = {"track": "inbound", "chunk": FRAME_NUMBER, "timestamp": AUDIO_MS, "payload": payload}
     return _numbered("media", body)
 
 

@@ -117,8 +117,10 @@ WATCHED: tuple[WatchedFigure, ...] = (
         lambda each: (each.failed, each.n),
     ),
 )
-MEMORY_BOUND = DriftBound(0.05, 64.0)  # MiB
 """The figures that are watched, and what each of them may change over a soak."""
+
+MEMORY_BOUND = DriftBound(0.05, 64.0)  # MiB
+"""How much the memory of a device may change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from stt_load.carriers import CONNECTION_NAME, FRAME_MS, FRAME_NUMBER, MESSAGE_NUMBER
-from stt_load.dialects.base import Connect
+from stt_load.carriers import AUDIO_MS, CONNECTION_NAME, FRAME_NUMBER, MESSAGE_NUMBER
+from stt_load.dialects.base import TELEPHONE_FRAME_MS, Connect
 from stt_load.dialects.events import Message
 from stt_load.errors import ConnectionLost
 from stt_load.net.tcp import MakeSocket
@@ -18,7 +18,6 @@ from stt_load.net.websocket import WebSocketTransport
 from stt_load.session.websocket_frames import CallFrame, ClientFrame
 
 _NAME_BYTES = 16
-_FRAME_MS = 20  # what every telephone system sends at a time
 
 
 class CallWebSocketTransport(WebSocketTransport):
@@ -55,7 +54,7 @@ class CallWebSocketTransport(WebSocketTransport):
         values[MESSAGE_NUMBER] = b"%d" % self._n_messages
         self._n_messages += 1
         if message.is_audio:
-            values[FRAME_MS] = b"%d" % (_FRAME_MS * self._n_frames)
+            values[AUDIO_MS] = b"%d" % (TELEPHONE_FRAME_MS * self._n_frames)
             self._n_frames += 1
             values[FRAME_NUMBER] = b"%d" % self._n_frames
         return message.numbered(values)

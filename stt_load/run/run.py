@@ -91,8 +91,12 @@ class Run:
         self._wall_clock = SteadyWallClock.read(time.time, clock)
         started_at = self._wall_clock.at(clock())
         self.folder = RunFolder.create(
-            *(config.results, config.label, started_at, _more_files(config, clips)),
-            *(clock, PART_S if config.course is Course.SOAK else None),
+            config.results,
+            config.label,
+            started_at,
+            _more_files(config, clips),
+            clock,
+            part_s=PART_S if config.course is Course.SOAK else None,
         )
         self.live = LiveStages(self.folder.path, lambda: self.folder.has_every_line)
         references = {clip.clip_id: clip.reference for clip in clips.clips}

@@ -69,11 +69,11 @@ class RunFolder:
     def __init__(
         self,
         path: Path,
-        samples: Collection[str] = SAMPLE_FILES,
+        more_files: Collection[str] = SAMPLE_FILES,
         clock: Clock = time.monotonic,
         part_s: float | None = None,
     ) -> None:
-        """Opens every file that the run may need. `samples`: those that there are samples for. `part_s`: so many
+        """Opens every file that the run may need. `more_files`: those that not every run has. `part_s`: so many
         seconds of utterances are in each part of their file; None: it has one. Raises OSError."""
         self.path = path
         self._part_s = part_s
@@ -81,7 +81,7 @@ class RunFolder:
         self._part_began_s = clock()
         self.waited_s = 0.0  # how long lines have waited for a disk that was full, and then was not
         self._clock = clock
-        names = (STAGES, UTTERANCES, *samples)
+        names = (STAGES, UTTERANCES, *more_files)
         self._files = {name: RawFile(path / name) for name in names}
         self._n_lines: Counter[str] = Counter()
         self._n_lost = 0
@@ -97,14 +97,14 @@ class RunFolder:
         results: str,
         label: str,
         started_at: float,
-        samples: Collection[str] = SAMPLE_FILES,
+        more_files: Collection[str] = SAMPLE_FILES,
         clock: Clock = time.monotonic,
         part_s: float | None = None,
     ) -> RunFolder:
         """Makes `results/<UTC time>-<label>`, numbered where that exists. Raises ConfigError where it can't."""
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at)) + f"-{label}"
         try:
-            return cls(_make_folder(Path(results), name), samples, clock, part_s)
+            return cls(_make_folder(Path(results), name), more_files, clock, part_s)
         except OSError as error:
             line = f"--results: {Path(results) / name} can't be made ({error.strerror})"
             raise ConfigError(f"{line}: name a folder that you may write to") from error
@@ -185,7 +185,7 @@ class RunFolder:
             raise WriteError(f"{self.path}: {self._n_lost:,} lines found no room on the disk or in memory: lost")
 
     def close(self) -> None:
-        """Closes the files. Those of samples are removed where there was none."""
+        """Closes the files. Those that not every run has are removed where they are empty."""
         for name, file in self._files.items():
             if name in (*SAMPLE_FILES, SERVER_LOOKS, CLIP_WORDS) and file.is_empty and file.is_there:
                 with suppress(OSError):

@@ -21,7 +21,7 @@ try:
 except ImportError:  # a platform for which the library is not compiled
     from websockets.utils import apply_mask
 
-from stt_load.carriers import CONNECTION_NAME, FRAME_MS, FRAME_NUMBER, MESSAGE_NUMBER
+from stt_load.carriers import AUDIO_MS, CONNECTION_NAME, FRAME_NUMBER, MESSAGE_NUMBER
 from stt_load.dialects.events import Message
 
 TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8  # opcodes, section 11.8
@@ -31,7 +31,7 @@ _ONE_BYTE_LENGTHS, _TWO_BYTE_LENGTHS = 126, 1 << 16
 _SERVER_HEADERS = {_FIN | opcode: opcode for opcode in (TEXT, BINARY, CLOSE)}
 _TWO_BYTE_LENGTH = 126
 _NORMAL_CLOSURE = (1000).to_bytes(2)
-_PLACEHOLDER = re.compile("|".join(map(re.escape, (CONNECTION_NAME, MESSAGE_NUMBER, FRAME_NUMBER, FRAME_MS))))
+_PLACEHOLDER = re.compile("|".join(map(re.escape, (CONNECTION_NAME, MESSAGE_NUMBER, FRAME_NUMBER, AUDIO_MS))))
 
 
 class ClientFrame:
