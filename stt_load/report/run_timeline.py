@@ -1,4 +1,4 @@
-"""The course of a run over wall-clock time: who was there, what came of the utterances, how busy the server was.
+"""A run over wall-clock time: who was there, what came of the utterances, how busy the server was.
 
 A run may have a million utterances, so a part of them is drawn: a sample for each stage, of completed and of failed
 ones, from a fixed seed, so that a report made again is the same.
@@ -54,7 +54,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Utilisation:
     """How busy a device was: points of time and mean."""
 
     name: str
@@ -64,7 +64,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class RunTimeline:
-    """The course of a run from `began` to `ended`, wall clock.
+    """What happened when in a run, from `began` to `ended`, wall clock.
 
     `n_completed`, `n_failed`: utterances of which `completed` and `failed` are a sample. `late`: start of each bin of
     `bin_s` seconds with the share of frames that were late, of utterances that began in it; bins without frames are
@@ -80,7 +80,7 @@ class RunTimeline:
     n_failed: int
     bin_s: float
     late: tuple[tuple[float, float], ...]
-    loads: tuple[Load, ...]
+    utilisations: tuple[Utilisation, ...]
     on_line: tuple[tuple[float, float], ...] = ()  # with --arrivals: moments, and callers on the line then
 
 
@@ -175,7 +175,7 @@ def run_timeline(
     late: LateFrames,
     samples: Sequence[SampleRow],
 ) -> RunTimeline:
-    """The course of the run. `dots`: of each stage."""
+    """The timeline of a run. `dots`: of each stage."""
     phases = tuple(_phases(stages))
     began, ended = _span(phases, late)
     completed, failed = [mine.completed for mine in dots.values()], [mine.failed for mine in dots.values()]
@@ -189,7 +189,7 @@ def run_timeline(
         n_failed=sum(mine.n for mine in failed),
         bin_s=late.bin_s,
         late=late.shares(),
-        loads=tuple(_loads(samples, began, ended)),
+        utilisations=tuple(_utilisations(samples, began, ended)),
     )
 
 
@@ -214,8 +214,8 @@ def _span(phases: Sequence[Phase], late: LateFrames) -> Span:
     return late.began, max(ended, last)
 
 
-def _loads(samples: Sequence[SampleRow], began: float, ended: float) -> Iterable[Load]:
-    """The mean load of the busiest device of each kind: the GPU, the server's processes, and the host where there is
+def _utilisations(samples: Sequence[SampleRow], began: float, ended: float) -> Iterable[Utilisation]:
+    """How busy the busiest device of each kind was: the GPU, the server's processes, and the host where there is
     neither."""
     found: dict[str, list[tuple[float, Device, tuple[tuple[float, float], ...]]]] = {}
     for device, mine in by_device(samples).items():
@@ -226,7 +226,7 @@ def _loads(samples: Sequence[SampleRow], began: float, ended: float) -> Iterable
     kinds = [kind for kind in found if kind != "host"] or list(found)
     for kind in kinds:
         _, device, points = max(found[kind], key=lambda row: row[0])
-        yield Load(device.name, DEVICE_KINDS[kind].unit, points)
+        yield Utilisation(device.name, DEVICE_KINDS[kind].unit, points)
 
 
 def _binned(samples: Iterable[SampleRow], name: str, began: float, ended: float) -> tuple[tuple[float, float], ...]:

@@ -1,4 +1,4 @@
-"""The course of a run: which utterances are drawn, and what else is measured over time."""
+"""A run over time: which utterances are drawn, and what else is measured over time."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_timeline_of_a_run_has_its_phases_outcomes_and_the_load_of_the_busie
     assert [phase.name for phase in timeline.phases] == 2 * ["ramp", "hold", "grace", "settle"]
     assert (timeline.n_completed, timeline.n_failed) == (38, 1)
     assert [dot.outcome for dot in timeline.failed] == ["timed_out"]
-    assert [load.name for load in timeline.loads] == ["GPU 0", "server"]
+    assert [device.name for device in timeline.utilisations] == ["GPU 0", "server"]
 
 
 def test_the_timeline_of_a_run_that_was_killed_reaches_to_its_last_utterance() -> None:

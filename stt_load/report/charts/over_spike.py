@@ -1,7 +1,7 @@
 """A spike as one chart over time: the callers, how late the last word of each utterance came, how many waited for it.
 
-It looks like the course of the run, but its clock starts as the spike has been sent, and it draws what is true of every
-utterance: when its speech ended rather than when it began, and the queue behind it.
+It looks like the chart of the run over time, but its clock starts as the spike has been sent, and it draws what is true
+of every utterance: when its speech ended rather than when it began, and the queue behind it.
 """
 
 from __future__ import annotations

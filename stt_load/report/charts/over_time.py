@@ -1,4 +1,4 @@
-"""The course of a run as one chart over time: callers, what came of each utterance, load of the server, late frames."""
+"""A run as one chart over time: callers, what came of each utterance, how busy the server was, late frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stt_load.report.charts.chart import Chart, Tip
 from stt_load.report.charts.scale import Scale, tick_text, ticks, time_ticks
 from stt_load.report.charts.svg import Position, crosses, dots, element, label, line, polyline
 from stt_load.report.model import RunReport, Verdict
-from stt_load.report.run_timeline import Load, RunTimeline
+from stt_load.report.run_timeline import RunTimeline, Utilisation
 from stt_load.report.wording import callers
 
 _WIDTH = 1080.0
@@ -41,7 +41,7 @@ class _Row:
 
 
 def timeline_chart(report: RunReport, headline: str, bounds: Sequence[tuple[str, float]]) -> Chart | None:
-    """The course of the run; None where it has none. `headline`: what the time of an utterance is called."""
+    """The chart; None where there is nothing to draw. `headline`: what the time of an utterance is called."""
     timeline = report.timeline
     if timeline is None or timeline.ended <= timeline.began or not (timeline.n_completed or timeline.n_failed):
         return None
@@ -56,7 +56,7 @@ class _Timeline:
     bounds: Sequence[tuple[str, float]]
 
     def chart(self) -> Chart:
-        rows = [self._callers(), self._utterances(), *self._loads(), *self._late()]
+        rows = [self._callers(), self._utterances(), *self._utilisations(), *self._late()]
         bottom = _TOP + sum(row.height for row in rows) + _BETWEEN * (len(rows) - 1)
         body, top = [self._holds(bottom)], _TOP
         for row in rows:
@@ -68,7 +68,7 @@ class _Timeline:
         body.append(self._x_axis(bottom))
         return Chart(
             name="timeline",
-            title="The course of the run",
+            title="The run over time",
             description=f"{self._note()} Holds are shaded; what begins in them counts.",
             width=_WIDTH,
             height=bottom + _BOTTOM,
@@ -129,19 +129,19 @@ class _Timeline:
         lane = _LANE if timeline.failed else 0.0
         return _Row(f"{self.headline}, seconds", 170.0 + lane, y_ticks, draw, tell, lane)
 
-    def _loads(self) -> Iterable[_Row]:
-        return map(self._load, self.timeline.loads)
+    def _utilisations(self) -> Iterable[_Row]:
+        return map(self._utilisation, self.timeline.utilisations)
 
-    def _load(self, load: Load) -> _Row:
-        highest = 100.0 if load.unit == "%" else max(value for _, value in load.points)
+    def _utilisation(self, device: Utilisation) -> _Row:
+        highest = 100.0 if device.unit == "%" else max(value for _, value in device.points)
 
         def draw(y: Scale) -> str:
-            return polyline([(self.x(at), y(value)) for at, value in load.points], "series s2")
+            return polyline([(self.x(at), y(value)) for at, value in device.points], "series s2")
 
         def tell(began: float, ended: float) -> str:
-            return _mean_told(load.points, began, ended, f"{load.name} {{:.3g}} {load.unit}")
+            return _mean_told(device.points, began, ended, f"{device.name} {{:.3g}} {device.unit}")
 
-        return _Row(f"{load.name}, {load.unit}", 54.0, ticks(0, highest, 2), draw, tell)
+        return _Row(f"{device.name}, {device.unit}", 54.0, ticks(0, highest, 2), draw, tell)
 
     def _late(self) -> Iterable[_Row]:
         """The share of frames that were late, where frames were sent."""
