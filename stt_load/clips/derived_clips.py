@@ -55,7 +55,7 @@ def recipes_of(config: RunConfig, rate_hz: int, tell: TellEncoded | None = None)
         _steps(Paused, config.pauses_in_speech_s),
         _steps(AtLevel, config.levels_dbfs),
         _noise_steps(config, rate_hz),
-        [None if n is None else _through(LINE_CODECS[n], n == config.native_codec, tell) for n in config.codecs],
+        _codec_steps(config, tell),
     )
 
 
@@ -99,6 +99,7 @@ def _variants(clips: ClipSet, variants: Sequence[Recipe]) -> ClipSet:
 
 
 def _through(codec: LineCodec, is_native: bool, tell: TellEncoded | None) -> Step:
+    """The step of a codec. `is_native`: the server decodes it."""
     if is_native:
         return SentIn(codec)
     if not codec.is_slow:
@@ -119,6 +120,11 @@ def _noise_steps(config: RunConfig, rate_hz: int) -> list[Step | None]:
         return [None]
     name, source = Path(config.noise).stem, NOISES.get(config.noise) or _read_noise(config.noise, rate_hz)
     return [None if snr_db is None else InNoise(name, source, snr_db) for snr_db in config.snrs_db]
+
+
+def _codec_steps(config: RunConfig, tell: TellEncoded | None) -> list[Step | None]:
+    native = config.native_codec
+    return [None if name is None else _through(LINE_CODECS[name], name == native, tell) for name in config.codecs]
 
 
 def _read_noise(file: str, rate_hz: int) -> NoiseSource:

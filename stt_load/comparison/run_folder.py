@@ -26,6 +26,7 @@ NOT_OF_THE_FIGURES = "enough samples"
 """The condition whose breach leaves the figures true: only the objectives are not decided."""
 
 _WIDTH_OF_95 = 3.92  # standard errors from one end of a 95 % interval to the other
+_NOT_ENDED = "the run was killed, or is still going on"
 _PROVEN = {SloVerdict.MET: True, SloVerdict.MISSED: False}
 
 
@@ -100,14 +101,14 @@ def _doubts(report: RunReport) -> Iterable[str]:
         elif report.recovery is not None:
             yield recovery_sentence(report)
         elif doubtful is None:
-            yield "the run was killed, or is still going on"
+            yield _NOT_ENDED
 
 
 def _notes(report: RunReport) -> Iterable[str]:
     if report.verdict is Verdict.ABORTED:
         yield "the run was ended early"
     elif report.run.get("ended_at") is None:
-        yield "the run was killed, or is still going on"
+        yield _NOT_ENDED
     if len(way_up(report.run, report.stages)) < len(report.stages):
         yield "what came after its most callers is not compared"
 

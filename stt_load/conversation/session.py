@@ -152,9 +152,7 @@ class Turn:
     def on_fault(self, error: SttLoadError, now_s: float) -> None:
         if isinstance(error, ConnectionLost) and (isinstance(error, StreamEnded) or is_orderly_end(error)):
             self._hang_up(now_s)
-        if self._ending is None:
-            ending = ending_of_request(error)
-            self._ending = ending._replace(error="; the server said before: ".join([str(ending.error), *self._remarks]))
+        self._end_with(ending_of_request(error))
 
     def interrupt(self, why: str) -> None:
         """The run ends now; the turn is counted apart."""
@@ -163,7 +161,7 @@ class Turn:
     def _on_event(self, arrived_s: float, event: Event) -> None:
         if self._answer.on_event(arrived_s, event):
             if self._answer.ending is not None:
-                self._end(self._answer.ending.outcome, self._answer.ending.error)
+                self._end_with(self._answer.ending)
             self._is_understood = True
             return
         match event:
@@ -186,7 +184,7 @@ class Turn:
         ending = self._answer.on_hang_up(at_s)
         if ending is not None:
             self._is_hung_up = True
-            self._end(ending.outcome, ending.error)
+            self._end_with(ending)
 
     # what to do ------------------------------------------------------------------------------------------
 
@@ -327,9 +325,14 @@ class Turn:
         self._answer.speech_end_at_s = begins_s + self._audio.clip.speech_end_s
 
     def _end(self, outcome: Outcome, error: str | None, refusal: Refusal | None = None) -> None:
+        self._end_with(Ending(outcome, error, refusal))
+
+    def _end_with(self, ending: Ending) -> None:
+        """The turn is over, unless it was before."""
         if self._ending is None:
+            error = ending.error
             told = error if error is None else "; the server said before: ".join([error, *self._remarks])
-            self._ending = Ending(outcome, told, refusal)
+            self._ending = ending._replace(error=told)
 
     # what came of it -------------------------------------------------------------------------------------
 

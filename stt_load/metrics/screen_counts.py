@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeVar
 
 from stt_load.metrics.clip_errors import ClipErrors, error_rate
 from stt_load.metrics.estimates import Resampled
@@ -14,6 +15,8 @@ from stt_load.records import UtteranceRecord
 
 _SHORTEST_DRIFT_S = 5.0  # between the youngest connection and the oldest: all that carry one utterance are as young
 _MOST_TIMES = 100_000  # a soak has millions: every other one says the same of their drift
+
+Value = TypeVar("Value")
 
 
 @dataclass(slots=True)
@@ -39,13 +42,9 @@ class ScreenCounts:
             if screen.first_final_words:
                 self.first_finals.add(record.clip_id, screen.first_final_errors, screen.first_final_words)
             if screen.word_time_drift_s is not None:
-                self.drifts_s.append(screen.word_time_drift_s)
-                if len(self.drifts_s) > _MOST_TIMES:
-                    del self.drifts_s[::2]
+                _keep(self.drifts_s, screen.word_time_drift_s)
             if screen.word_time_off_s is not None and record.connection_age_s is not None:
-                self.word_times_off.append((record.connection_age_s, screen.word_time_off_s))
-                if len(self.word_times_off) > _MOST_TIMES:
-                    del self.word_times_off[::2]
+                _keep(self.word_times_off, (record.connection_age_s, screen.word_time_off_s))
 
     def estimates(self) -> dict[str, Resampled | None]:
         """The error rates, by name of the figure."""
@@ -73,3 +72,10 @@ class ScreenCounts:
         span_s = max(ages_s, default=0.0) - min(ages_s, default=0.0)
         grown_s = drift(self.word_times_off) if span_s >= _SHORTEST_DRIFT_S else None
         return None if grown_s is None else 60 * grown_s / span_s
+
+
+def _keep(values: list[Value], value: Value) -> None:
+    """Adds a value. Where there are too many, every other one goes."""
+    values.append(value)
+    if len(values) > _MOST_TIMES:
+        del values[::2]
