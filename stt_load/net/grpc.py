@@ -15,68 +15,59 @@ from typing import Any
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import HALF_CLOSE, Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, HandshakeFailed, SttLoadError, TransportError
+from stt_load.errors import ConnectionLost, HandshakeFailed, SttLoadError, TransportError
 from stt_load.net.grpc_call import CANCEL_FRAME, GOODBYE_FRAME, HALF_CLOSE_FRAME, GrpcCall
 from stt_load.net.own_faults import fault_of, loss_of
+from stt_load.net.socket_transport import SocketTransport
 from stt_load.net.sockets import NonBlockingSocket
-from stt_load.net.tcp import MakeSocket, TcpConnect
+from stt_load.net.tcp import MakeSocket
 from stt_load.net.transport import Arrival, Need
 from stt_load.session.grpc_frames import GrpcFrame, grpc_frame
 from stt_load.session.http2_frames import MOST_PAYLOAD_BYTES, STREAM, FrameType, make_frame
 from stt_load.session.http_request import tls_hint
 from stt_load.session.http_status import REASON_TIMEOUT_S
 
-_ALPN = ("h2",)
+_H2 = "h2"  # in ALPN (RFC 9113 section 3.2)
 _READ_BYTES = 4_096  # fed at a time: a server that floods fills them with some hundred frames
 _READS_AT_ONCE = 16  # that `receive` makes for one message: frames before it that hold none
 
 
-class GrpcTransport:
-    """One call over a connection of its own. `checks_certificate` False takes any certificate of a grpcs server, as a
-    self-signed one."""
+class GrpcTransport(SocketTransport):
+    """One call over a connection of its own."""
 
-    __slots__ = (
-        "_call",
-        "_checks_certificate",
-        "_connect",
-        "_held",
-        "_make_socket",
-        "_refused_at_s",
-        "_socket",
-        "_url",
-        "has_more",
-    )
+    __slots__ = ("_call", "_held", "_refused_at_s", "_url")
 
+    _alpn = (_H2,)
     is_refused = False  # a server that speaks HTTP/2 takes the connection; it may refuse the call
 
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
-        self._checks_certificate = checks_certificate
-        self._make_socket = make_socket
+        super().__init__(checks_certificate, make_socket)
         self._url = ""
-        self._connect: TcpConnect | None = None
-        self._socket: NonBlockingSocket | None = None
         self._call: GrpcCall | None = None
         self._held = bytearray()  # of messages that the server's windows don't let out yet
         self._refused_at_s: float | None = None  # the answer began, and it is no gRPC
-        self.has_more = False
 
     def dial(self, target: Connect) -> None:
         self._url = target.url
-        self._connect = TcpConnect(target.url, self._checks_certificate, self._make_socket, _ALPN)
+        self._begin_connect(target.url)
         self._call = GrpcCall(target)
 
     def advance(self) -> Need | None:
-        if self._connect is not None:
-            need = self._connect.advance()
-            if need is not None:
-                return need
-            _check_alpn(self._connect.socket)
-            self._socket, self._connect = NonBlockingSocket(self._connect.socket), None
+        need = self._advance_connect()
+        if need is not None:
+            return need
         opening, call = self._opened()
         try:
             return self._advance_call(opening, call)
         except OSError as error:
             raise fault_of(error, "no HTTP/2", self._not_open(str(error))) from error
+
+    def _advance_connect(self) -> Need | None:
+        connect = self._connect
+        need = super()._advance_connect()
+        if connect is not None and need is None:
+            _check_alpn(connect.socket)
+        return need
 
     def _advance_call(self, opening: NonBlockingSocket, call: GrpcCall) -> Need | None:
         if call.outgoing:
@@ -98,8 +89,7 @@ class GrpcTransport:
 
     @property
     def open_timeout(self) -> TransportError:
-        missing_step = self._connect.missing_step if self._connect else "no HTTP/2 SETTINGS of the server"
-        return DeadlineExceeded(f"{missing_step} in time")
+        return self._timeout_of("no HTTP/2 SETTINGS of the server")
 
     def send(self, message: Message) -> bool:
         if isinstance(message, bytes):
@@ -203,19 +193,12 @@ class GrpcTransport:
         said = self._call.goaway if self._call is not None else ""
         return loss_of(error, text, said)
 
-    def fileno(self) -> int:
-        return self._opened()[0].fileno() if self._connect is None else self._connect.fileno()
-
     def close(self) -> None:
-        opened = self._connect or self._socket
-        if opened is None:
-            return
-        with contextlib.suppress(OSError):
-            if self._socket is not None and self._call is not None and self._call.is_open:
+        if self._socket is not None and self._call is not None and self._call.is_open:
+            with contextlib.suppress(OSError):
                 self._socket.write_last(GOODBYE_FRAME if self._call.ending else CANCEL_FRAME + GOODBYE_FRAME)
-        with contextlib.suppress(OSError):
-            opened.close()
-        self._connect = self._socket = self._call = self._refused_at_s = None
+        super().close()
+        self._call = self._refused_at_s = None
         self._held.clear()
 
     def _opened(self) -> tuple[NonBlockingSocket, GrpcCall]:
@@ -225,5 +208,5 @@ class GrpcTransport:
 
 
 def _check_alpn(connected: Any) -> None:
-    if isinstance(connected, ssl.SSLSocket) and connected.selected_alpn_protocol() != "h2":
+    if isinstance(connected, ssl.SSLSocket) and connected.selected_alpn_protocol() != _H2:
         raise HandshakeFailed("no HTTP/2: the server's TLS doesn't offer it (ALPN h2): does gRPC listen at this port?")

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 from stt_load.dialects.base import Connect
 from stt_load.dialects.events import Message
-from stt_load.errors import ConnectionLost, DeadlineExceeded, ProtocolError, TransportError
+from stt_load.errors import ConnectionLost, ProtocolError, TransportError
 from stt_load.net.own_faults import fault_of, loss_of
 from stt_load.net.random_keys import random_keys
+from stt_load.net.socket_transport import SocketTransport
 from stt_load.net.sockets import MAX_MESSAGE_BYTES, NonBlockingSocket
-from stt_load.net.tcp import MakeSocket, TcpConnect
+from stt_load.net.tcp import MakeSocket
 from stt_load.net.transport import Arrival, Need
 from stt_load.net.upgrade import Upgrade
 from stt_load.net.websocket_client_adapter import PING, PONG, FrameReader
@@ -32,44 +33,28 @@ _masking_keys = random_keys(4)  # RFC 6455 section 5.3
 _CLOSE_FRAME = ClientFrame(struct.pack("!H", _NORMAL_CLOSURE), CLOSE)
 
 
-class WebSocketTransport:
-    """One websocket connection. `checks_certificate` False takes any certificate of a wss server, as a self-signed
-    one."""
+class WebSocketTransport(SocketTransport):
+    """One websocket connection."""
 
-    __slots__ = (
-        "_checks_certificate",
-        "_connect",
-        "_make_socket",
-        "_owes_close_frame",
-        "_reader",
-        "_socket",
-        "_upgrade",
-        "has_more",
-    )
+    __slots__ = ("_owes_close_frame", "_reader", "_upgrade")
 
     is_held_by_peer = False  # TCP alone holds it up
 
     def __init__(self, checks_certificate: bool = True, make_socket: MakeSocket = socket.socket) -> None:
-        self._checks_certificate = checks_certificate
-        self._make_socket = make_socket
-        self._connect: TcpConnect | None = None
+        super().__init__(checks_certificate, make_socket)
         self._upgrade: Upgrade | None = None
-        self._socket: NonBlockingSocket | None = None
         self._reader: FrameReader | None = None  # only of a connection that has needed one
         self._owes_close_frame = False  # the websocket is open, and no close frame was sent
-        self.has_more = False
 
     def dial(self, target: Connect) -> None:
-        self._connect = TcpConnect(target.url, self._checks_certificate, self._make_socket)
+        self._begin_connect(target.url)
         self._upgrade = Upgrade(target)
 
     def advance(self) -> Need | None:
         assert self._upgrade is not None
-        if self._connect is not None:
-            need = self._connect.advance()
-            if need is not None:
-                return need
-            self._socket, self._connect = NonBlockingSocket(self._connect.socket), None
+        need = self._advance_connect()
+        if need is not None:
+            return need
         try:
             return self._advance_upgrade(self._open_socket(), self._upgrade)
         except OSError as error:
@@ -98,8 +83,7 @@ class WebSocketTransport:
     def open_timeout(self) -> TransportError:
         if self._upgrade is not None and self._upgrade.refusal is not None:
             return self._upgrade.refusal  # the rest of its reason is missing
-        missing_step = self._connect.missing_step if self._connect else "no answer to the websocket upgrade"
-        return DeadlineExceeded(f"{missing_step} in time")
+        return self._timeout_of("no answer to the websocket upgrade")
 
     def send(self, message: Message) -> bool:
         return self.send_frame((client_frame(message),))
@@ -114,12 +98,6 @@ class WebSocketTransport:
         except OSError as error:
             raise loss_of(error, "connection lost while sending") from error
         return is_sent
-
-    def flush(self) -> bool:
-        try:
-            return self._open_socket().flush()
-        except OSError as error:
-            raise loss_of(error, "connection lost while sending") from error
 
     def receive(self) -> Arrival | None:
         incoming = self._open_socket()
@@ -165,25 +143,13 @@ class WebSocketTransport:
             with contextlib.suppress(OSError):
                 self._socket.write(frame.masked_by(next(_masking_keys)))
 
-    def fileno(self) -> int:
-        return self._open_socket().fileno() if self._connect is None else self._connect.fileno()
-
     def close(self) -> None:
-        opened = self._connect or self._socket
-        if opened is None:
-            return
-        with contextlib.suppress(OSError):
-            if self._socket is not None and self._owes_close_frame:
+        if self._socket is not None and self._owes_close_frame:
+            with contextlib.suppress(OSError):
                 self._socket.write_last(_CLOSE_FRAME.masked_by(next(_masking_keys)))
-        with contextlib.suppress(OSError):
-            opened.close()
+        super().close()
         self._owes_close_frame = False
-        self._connect = self._upgrade = self._socket = self._reader = None
-
-    def _open_socket(self) -> NonBlockingSocket:
-        if self._socket is None:
-            raise ConnectionLost("not connected")
-        return self._socket
+        self._upgrade = self._reader = None
 
 
 def _closed_by_peer(payload: bytes, at_s: float) -> ConnectionLost:
