@@ -7,46 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stt_load.metrics.figures import FIGURES_BY_NAME, NOTHING, TableColumn
+from stt_load.metrics.figures import NOTHING
 from stt_load.metrics.pauses import PauseFigures
+from stt_load.report.figure_rows import FigureRow, figure_row, figure_table
 from stt_load.report.model import RunReport, StageReport
-from stt_load.report.table import FEW, TableCell, table_cell
+from stt_load.report.table import TableCell
 from stt_load.report.text_table import TextTable
-from stt_load.report.wording import names_of
 
 ENDPOINTING_TITLE = "When the server ended turns"
-
-_Row = tuple[str, TableCell]
 
 _DELAY = "delay: from the end of the speech to the server's end of the turn; `failed`: it never came."
 _CUT = "cut early: a turn was ended while the speech went on, or words of the clip were told after it."
 _WORDS = "words lost: those within 0.5 s of an early end, or of the pause that it lies in, that no final has."
 _EAGER = "eager end: the server told one before it was sure; taken back: how many of them."
-_FEW = f"{FEW} too few utterances to be certain."
 
 
 def endpointing_table(report: RunReport) -> TextTable | None:
     """The table; None where there is nothing to say of ends of turns."""
-    stages = report.stages
     if not is_about_turns(report):
         return None
-    names = names_of(stages)
-    rows = tuple((heading, *map(cell, stages)) for heading, cell in (*_FIGURES, *_pauses(report)))
-    rows = tuple(row for row in rows if set(row[1:]) != {NOTHING})
-    told = {heading for heading, *_ in rows}
     notes = (
-        (_DELAY, True),
-        (_CUT, True),
-        (_WORDS, "words lost" in told),
-        (_EAGER, "taken back" in told),
-        *((note, True) for note in _pause_notes(report)),
-        (_FEW, any(cell.endswith(FEW) for _, *cells in rows for cell in cells)),
+        (_DELAY, ""),
+        (_CUT, ""),
+        (_WORDS, "words lost"),
+        (_EAGER, "taken back"),
+        *((note, "") for note in _pause_notes(report)),
     )
-    return TextTable(
-        headings=(f"by {report.kind.callers}", *(names[stage.figures.stage] for stage in stages)),
-        rows=rows,
-        notes=tuple(note for note, is_needed in notes if is_needed),
-    )
+    return figure_table(report, (*_FIGURES, *_pauses(report)), notes)
 
 
 def is_about_turns(report: RunReport) -> bool:
@@ -64,23 +51,19 @@ def is_about_turns(report: RunReport) -> bool:
 _NAMES = ("endpointing_delay", "cut_early_rate", "split_rate", "words_lost_at_cut", "turns_left_open", "eager_end_rate")
 
 
-def _row(heading: str, name: str, statistic: str | None = None, digits: int = 0, factor: float = 1.0) -> _Row:
-    return heading, table_cell(FIGURES_BY_NAME[name], TableColumn(heading, statistic, digits, factor))
-
-
-_FIGURES: tuple[_Row, ...] = (
-    _row("delay p50, s", "endpointing_delay", "p50", 3),
-    _row("delay p95, s", "endpointing_delay", "p95", 3),
-    _row("cut early, %", "cut_early_rate", None, 1, 100),
-    _row("several turns, %", "split_rate", None, 1, 100),
-    _row("words lost", "words_lost_at_cut"),
-    _row("never ended", "turns_left_open"),
-    _row("eager end, %", "eager_end_rate", None, 1, 100),
-    _row("taken back", "resumed"),
+_FIGURES: tuple[FigureRow, ...] = (
+    figure_row("delay p50, s", "endpointing_delay", "p50", 3),
+    figure_row("delay p95, s", "endpointing_delay", "p95", 3),
+    figure_row("cut early, %", "cut_early_rate", None, 1, 100),
+    figure_row("several turns, %", "split_rate", None, 1, 100),
+    figure_row("words lost", "words_lost_at_cut"),
+    figure_row("never ended", "turns_left_open"),
+    figure_row("eager end, %", "eager_end_rate", None, 1, 100),
+    figure_row("taken back", "resumed"),
 )
 
 
-def _pauses(report: RunReport) -> Iterator[_Row]:
+def _pauses(report: RunReport) -> Iterator[FigureRow]:
     for pause_s in _pauses_s(report):
         yield f"cut, {_what(pause_s)}, %", _cut_at(pause_s)
 

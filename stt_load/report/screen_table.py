@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from stt_load.metrics.figures import FIGURES_BY_NAME, NOTHING, TableColumn
+from stt_load.report.figure_rows import FigureRow, figure_row, figure_table
 from stt_load.report.model import RunReport
-from stt_load.report.table import FEW, TableCell, table_cell
 from stt_load.report.text_table import TextTable
-from stt_load.report.wording import names_of
 
 SCREEN_TITLE = "On the caller's screen"
-
-_Row = tuple[str, TableCell]
 
 _AGE = "age: from the end of a word to its being on the screen, the median of each utterance; oldest: its latest word."
 _FLICKER = "taken back: words that were deleted or changed on the screen, per second of speech."
@@ -19,29 +15,14 @@ _TIMES = (
     "word times: the server's start of a word against the true one; drift: from the first word to the last, below 0 "
     "where the server's clock is slow."
 )
-_FEW = f"{FEW} too few utterances to be certain."
+_NOTES = ((_AGE, "age p50"), (_FLICKER, "taken back"), (_FIRST, "first text"), (_TIMES, "word times"))
 
 
 def screen_table(report: RunReport) -> TextTable | None:
     """The table; None where the server shows no text before it is final."""
     if not is_about_screen(report):
         return None
-    names = names_of(report.stages)
-    rows = tuple((heading, *map(cell, report.stages)) for heading, cell in _FIGURES)
-    rows = tuple(row for row in rows if set(row[1:]) != {NOTHING})
-    told = " ".join(heading for heading, *_ in rows)
-    notes = (
-        (_AGE, "age p50" in told),
-        (_FLICKER, "taken back" in told),
-        (_FIRST, "first text" in told),
-        (_TIMES, "word times" in told),
-        (_FEW, any(cell.endswith(FEW) for _, *cells in rows for cell in cells)),
-    )
-    return TextTable(
-        headings=(f"by {report.kind.callers}", *(names[stage.figures.stage] for stage in report.stages)),
-        rows=rows,
-        notes=tuple(note for note, is_needed in notes if is_needed),
-    )
+    return figure_table(report, _FIGURES, _NOTES)
 
 
 def is_about_screen(report: RunReport) -> bool:
@@ -52,26 +33,22 @@ def is_about_screen(report: RunReport) -> bool:
     )
 
 
-def _row(heading: str, name: str, statistic: str | None = None, digits: int = 0, factor: float = 1.0) -> _Row:
-    return heading, table_cell(FIGURES_BY_NAME[name], TableColumn(heading, statistic, digits, factor))
-
-
-_FIGURES: tuple[_Row, ...] = (
-    _row("age p50, s", "audio_age", "p50", 3),
-    _row("age p95, s", "audio_age", "p95", 3),
-    _row("oldest p95, s", "audio_age_max", "p95", 3),
-    _row("taken back p50, /s", "flicker", "p50", 2),
-    _row("taken back p95, /s", "flicker", "p95", 2),
-    _row("first text WER, %", "first_partial_wer", None, 1, 100),
-    _row("first text age p50, s", "first_partial_age", "p50", 3),
-    _row("first final WER, %", "first_final_wer", None, 1, 100),
-    _row("first final age p50, s", "first_final_age", "p50", 3),
-    _row("last text WER, %", "wer", None, 1, 100),
-    _row("last text EOS p50, s", "eos_latency", "p50", 3),
-    _row("word times p50, ms", "word_time_error", "p50", 0, 1000),
-    _row("word times p95, ms", "word_time_error", "p95", 0, 1000),
-    _row("drift, ms", "word_time_drift_signed", None, 0, 1000),
-    _row("drift, ms per min of connection", "word_time_drift_connection", None, 1, 1000),
+_FIGURES: tuple[FigureRow, ...] = (
+    figure_row("age p50, s", "audio_age", "p50", 3),
+    figure_row("age p95, s", "audio_age", "p95", 3),
+    figure_row("oldest p95, s", "audio_age_max", "p95", 3),
+    figure_row("taken back p50, /s", "flicker", "p50", 2),
+    figure_row("taken back p95, /s", "flicker", "p95", 2),
+    figure_row("first text WER, %", "first_partial_wer", None, 1, 100),
+    figure_row("first text age p50, s", "first_partial_age", "p50", 3),
+    figure_row("first final WER, %", "first_final_wer", None, 1, 100),
+    figure_row("first final age p50, s", "first_final_age", "p50", 3),
+    figure_row("last text WER, %", "wer", None, 1, 100),
+    figure_row("last text EOS p50, s", "eos_latency", "p50", 3),
+    figure_row("word times p50, ms", "word_time_error", "p50", 0, 1000),
+    figure_row("word times p95, ms", "word_time_error", "p95", 0, 1000),
+    figure_row("drift, ms", "word_time_drift_signed", None, 0, 1000),
+    figure_row("drift, ms per min of connection", "word_time_drift_connection", None, 1, 1000),
 )
 _NAMES = (
     *("audio_age", "audio_age_max", "flicker", "word_time_error", "word_time_error_max", "word_time_drift"),
