@@ -11,7 +11,7 @@ from stt_load.audio.clip import ClipWord
 from stt_load.capacity.call_tally import CallTally
 from stt_load.capacity.caller_counts import CallerTally
 from stt_load.errors import ConfigError
-from stt_load.kinds import KINDS, STREAM, LoadKind
+from stt_load.kinds import KINDS, STREAM
 from stt_load.metrics.before_hold import BeforeHold
 from stt_load.metrics.drift import Drift, DriftWatch
 from stt_load.metrics.duty import DutyCycle
@@ -36,11 +36,12 @@ from stt_load.report.late_scores import LateScores
 from stt_load.report.memory_drift import memory_drifts
 from stt_load.report.model import RunReport, StageReport, Verdict
 from stt_load.report.raw_files import RUN, UTTERANCES
+from stt_load.report.run_notes import notes_of_rows, notes_of_run, notes_of_stages
 from stt_load.report.run_timeline import LateFrames, StageDots, run_span, run_timeline
 from stt_load.report.sampling import Sampling
 from stt_load.report.server_looks import figures_of_hold, looks_notes
 from stt_load.report.stage_timeline import FAILED, SPIKE_STAGE, StageTimeline, Transition, delivery_of, timelines_of
-from stt_load.report.wording import at_callers, judged, names_of
+from stt_load.report.wording import judged
 from stt_load.report.worst_utterances import WorstUtterances
 from stt_load.session.advice import Advisor
 
@@ -160,15 +161,9 @@ def build_report(
             has_failed=bool(failure),
         ),
         notes=(
-            *([f"the run failed: {failure}"] if failure else []),
-            *_frame_note(run),
-            *run.get("notes", ()),
-            *damage.notes,
-            *_notes(done, aggregate),
-            *_workers_lost(done, judged_ones, names_of(stages), kind),
-            *_ended_early(stages, kind),
-            *_missed_before_hold(stages, kind),
-            *_not_judged(timelines),
+            *notes_of_run(run, damage),
+            *notes_of_rows(done, aggregate),
+            *notes_of_stages(done, timelines, stages, kind),
             *looks_notes(run),
             *sampling.notes({timeline.stage: timeline.users for timeline in judged_ones}),
         ),
@@ -378,70 +373,3 @@ def _verdict(figures: StageFigures, findings: Sequence[Finding], results: Sequen
     if not all(finding.is_met for finding in findings):
         return Verdict.INVALID
     return Verdict.FAIL if any(result.verdict is SloVerdict.MISSED for result in results) else Verdict.PASS
-
-
-def _missed_before_hold(stages: Sequence[StageReport], kind: LoadKind) -> list[str]:
-    """A line for each stage that passes, though utterances which ended in its hold and don't count were too slow: the
-    server may have stood still for a moment that no counted utterance met."""
-    names, lines = names_of(stages), []
-    for stage in stages:
-        for result in stage.slos if stage.verdict is Verdict.PASS else ():
-            values, slo = stage.before_hold, result.slo
-            value = values.statistic(slo.statistic or "") if slo.figure.field == kind.headline and values.n else None
-            if value is not None and not slo.is_met_by(value):
-                worst = values.max or 0.0
-                found = f"up to {worst:.2f} s" if math.isfinite(worst) else "one failed"
-                lines.append(
-                    f"{at_callers([names[stage.figures.stage]], kind)} the {values.n} utterances that began before the "
-                    f"hold and ended in it would miss {slo.text} ({found}). They don't count; a longer --hold has more "
-                    "such moments in it"
-                )
-    return lines
-
-
-def _ended_early(stages: Sequence[StageReport], kind: LoadKind) -> list[str]:
-    """A line for each stage whose hold ended before its time."""
-    names = names_of(stages)
-    ended = [(at_callers([names[each.figures.stage]], kind), each.hold_s or 0.0, each.breach) for each in stages]
-    return [
-        f"{where} the hold ended early, after {hold_s:.1f} s: {breach}" for where, hold_s, breach in ended if breach
-    ]
-
-
-def _workers_lost(
-    done: Transition | None, timelines: Sequence[StageTimeline], names: Mapping[int, str], kind: LoadKind
-) -> list[str]:
-    """One line where load workers went or fell silent, with the stages that they were lost in."""
-    lost = {names[each.stage]: each.workers_lost for each in timelines if each.workers_lost}
-    n = max(int(delivery_of(done or {}).get("workers_lost", 0)), sum(lost.values()))
-    where = f", {at_callers(list(lost), kind)}" if lost else ", in no hold or grace"
-    return [f"load workers that were lost, or silent for long: {n}{where}"] if n else []
-
-
-def _frame_note(run: Mapping[str, Any]) -> list[str]:
-    note = (run.get("frame") or {}).get("note")
-    return [note] if note else []
-
-
-def _not_judged(timelines: Sequence[StageTimeline]) -> list[str]:
-    """Lines about numbers of callers with which there is no stage to be judged."""
-    calms = " and ".join(f"{timeline.length_s:.0f} s" for timeline in timelines if not timeline.users)
-    passed = ", ".join(str(timeline.users) for timeline in timelines if timeline.users and not timeline.is_judged)
-    notes = []
-    if calms:
-        notes.append(f"the number of callers was 0 for {calms}: that is not judged")
-    if passed:
-        notes.append(f"numbers of callers that were changed again before all had arrived are not judged: {passed}")
-    return notes
-
-
-def _notes(done: Transition | None, aggregate: RunAggregate) -> list[str]:
-    notes = []
-    if done is None:
-        notes.append("the run was killed, or is still going on: utterances that were in flight are missing")
-    if aggregate.tagged:
-        notes.append(
-            f"transcripts with tags of the model in them, like <|en|>, which were taken out before scoring: "
-            f"{aggregate.tagged}"
-        )
-    return notes
