@@ -22,12 +22,13 @@ from stt_load.metrics.estimates import Estimate, Exact, Share, of_distribution
 from stt_load.metrics.failures import Failure, FailureGroups, has_failed
 from stt_load.metrics.figures import DISTRIBUTED, Figure, Source, Unit, figures_of
 from stt_load.metrics.kept_values import KeptValues, LongSum
-from stt_load.metrics.quantiles import Distribution, rank
+from stt_load.metrics.lag_counts import LagCounts
+from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.screen_counts import ScreenCounts
 from stt_load.metrics.silence_counts import SilenceCounts
 from stt_load.metrics.turn_counts import TurnCounts
 from stt_load.metrics.wer import score
-from stt_load.records import MAX_LAG_BUCKET_MS, UtteranceRecord
+from stt_load.records import UtteranceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +261,7 @@ class StageStats:
     words: ClipErrors = field(default_factory=ClipErrors)
     characters: ClipErrors = field(default_factory=ClipErrors)
     words_missing: ClipErrors = field(default_factory=ClipErrors)  # utterances without a transcript
-    lag_counts: Counter[int] = field(default_factory=Counter)  # frames by the upper edge of their lag, in ms
-    lags_unknown: bool = False  # some row, of an older version, does not have its counts
-    lag_max_s: float | None = None
+    lags: LagCounts = field(default_factory=LagCounts)
     completed_audio_s: LongSum = field(default_factory=LongSum)
     clip_ids: set[str] = field(default_factory=set)
     clips_reused: int = 0
@@ -273,8 +272,6 @@ class StageStats:
     failures: FailureGroups = field(default_factory=FailureGroups)
     own_faults: int = 0
     first_own_fault: str | None = None
-    frames_held_up: int = 0
-    frames_missed: int = 0
     turns: TurnCounts = field(default_factory=TurnCounts)
     silence: SilenceCounts = field(default_factory=SilenceCounts)
     screens: ScreenCounts = field(default_factory=ScreenCounts)
@@ -305,7 +302,7 @@ class StageStats:
             self._add_errors(completed, failed)
             self.turns.add(counted)
             self.screens.add(completed)
-        self._add_lags(counted)
+        self.lags.add(counted)
 
     def _add_figures(self, records: Sequence[UtteranceRecord], figures: Sequence[Figure]) -> None:
         """Adds the values of some figures; all those of one record are read at once."""
@@ -369,8 +366,8 @@ class StageStats:
             estimates={name: estimate for name, estimate in estimates.items() if estimate is not None},
             wer_ci95=error_limits(words, RISK / 2),
             clip_errors=words,
-            pacing_lag_p99_s=self._lag_p99_s(),
-            pacing_lag_max_s=self.lag_max_s,
+            pacing_lag_p99_s=self.lags.p99_s,
+            pacing_lag_max_s=self.lags.max_s,
             completed_audio_s=self.completed_audio_s.total,
             clips=len(self.clip_ids),
             clips_reused=self.clips_reused,
@@ -381,8 +378,8 @@ class StageStats:
             failures=self.failures.listed(),
             own_faults=self.own_faults,
             first_own_fault=self.first_own_fault,
-            frames_held_up=self.frames_held_up,
-            frames_missed=self.frames_missed,
+            frames_held_up=self.lags.held_up,
+            frames_missed=self.lags.missed,
             turns=replace(self.turns),
             silence=replace(self.silence, words=dict(self.silence.words)),
             screens=self.screens.copy(),
@@ -399,43 +396,3 @@ class StageStats:
             known = record.reference_words
             length = score(record.reference, "").reference_words if known is None else known
             self.words_missing.add(record.clip_id, length, length)
-
-    def _add_lags(self, records: Sequence[UtteranceRecord]) -> None:
-        self.frames_held_up += sum(map(attrgetter("frames_held_up"), records))
-        self.frames_missed += sum(map(attrgetter("frames_missed"), records))
-        for record in records:
-            if record.pacing_lag_counts is not None:
-                for edge_ms, frames in record.pacing_lag_counts.items():
-                    self.lag_counts[edge_ms] += frames
-            elif record.frames:
-                self.lags_unknown = True
-        largest_s = [lag_s for record in records if (lag_s := record.pacing_lag_max_s) is not None]
-        known_s = largest_s if self.lag_max_s is None else [self.lag_max_s, *largest_s]
-        self.lag_max_s = max(known_s, default=None)
-
-    def _lag_p99_s(self) -> float | None:
-        """The 99th percentile over all frames, by nearest rank: the upper edge of the bucket that it falls into, or the
-        largest lag where that is less, or the bucket has no upper edge. None where it isn't known of all frames."""
-        if self.lags_unknown or self.lag_max_s is None:
-            return None
-        left = rank(self.lag_counts.total(), 0.99)
-        for edge_ms in sorted(self.lag_counts):
-            left -= self.lag_counts[edge_ms]
-            if left <= 0 and edge_ms <= MAX_LAG_BUCKET_MS:
-                return min(edge_ms / 1_000, self.lag_max_s)
-        return self.lag_max_s
-
-
-def speaks_another_dialect(ended: int, ok: int, other_dialect: int) -> bool:
-    """Whether a server seems to speak another dialect, by how `ended` utterances ended: `ok` of them well, and to
-    `other_dialect` the server sent what is another dialect's, or nothing that this one knows."""
-    return 0 < ended <= 2 * other_dialect and not ok
-
-
-def find_other_dialect(figures: StageFigures) -> str | None:
-    """What says that the server speaks another dialect, as a clause; None where nothing says so."""
-    if not speaks_another_dialect(figures.n, figures.ok, figures.other_dialect):
-        return None
-    names = " or ".join(figures.other_dialects)
-    sent = f"the server seems to speak {names}" if names else "the server sent no message that this dialect knows"
-    return f"no utterance came to a good end, and {sent}"

@@ -18,10 +18,11 @@ from stt_load.metrics.duty import DutyCycle
 from stt_load.metrics.failures import FailureGroups
 from stt_load.metrics.hold_frames import DueFrames, HoldFrames
 from stt_load.metrics.normaliser import normaliser_titled
+from stt_load.metrics.other_dialect import find_other_dialect
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.recovery import Recovery, SpikeWatch
 from stt_load.metrics.slo import Slo, SloResult, SloVerdict, judge, parse_slo
-from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
+from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.metrics.transcript_fit import find_misfit
 from stt_load.metrics.validity import ARRIVAL_LATE_LIMIT_S, Evidence, Finding, evaluate
 from stt_load.options import Course

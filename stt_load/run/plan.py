@@ -28,7 +28,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from stt_load.capacity.arrivals import CallLoad
-from stt_load.metrics.stage import speaks_another_dialect
+from stt_load.metrics.other_dialect import speaks_another_dialect
 from stt_load.report.stage_timeline import ENDED_EARLY, SPIKE_STAGE
 
 ALL_REFUSED = "every caller of the first stage was refused"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from made_run import TEXTS, utterance
 
 from stt_load.metrics.figures import Figure, with_slo
-from stt_load.metrics.stage import StageFigures, StageStats, find_other_dialect
+from stt_load.metrics.other_dialect import find_other_dialect
+from stt_load.metrics.stage import StageFigures, StageStats
 from stt_load.records import OnScreen, UtteranceRecord
 
 
