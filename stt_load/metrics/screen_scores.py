@@ -99,9 +99,9 @@ def _placed_words(text: str, start: int, is_by_character: bool) -> Iterator[tupl
         if not is_by_character:
             if word:
                 yield word, match.start(), match.end()
-        elif len(word) == len(match[0]):
+        elif len(word) == len(match[0]) and word == match[0].casefold():
             yield from ((letter, at, at + 1) for at, letter in enumerate(word, match.start()))
-        else:  # one letter became two, or an apostrophe nothing
+        else:  # one letter became two, or an apostrophe nothing, or one the former and another the latter
             yield from ((letter, match.start(), match.end()) for letter in word)
 
 
