@@ -95,11 +95,11 @@ class Answer(ABC):
     @property
     @abstractmethod
     def waited_since_s(self) -> float | None:
-        """Since when the caller waits for the end, where it has an answer."""
+        """Since when the caller waits for the end, where it has an answer; it may be yet to come, over a line."""
 
     @abstractmethod
-    def missing(self, limit: str) -> str:
-        """What the server still owed when the caller gave up, in words."""
+    def missing(self, limit: str, at_s: float) -> str:
+        """What the server still owed when the caller gave up, at that moment, in words."""
 
     @property
     @abstractmethod
@@ -209,7 +209,7 @@ class NamedAnswer(Answer):
     def waited_since_s(self) -> float | None:
         return self._ended_at_s
 
-    def missing(self, limit: str) -> str:
+    def missing(self, limit: str, at_s: float) -> str:
         if self.onset_s is not None:
             told = "stop" if self._ended_at_s is None else "say that it hears the caller"
             return f"the server did not {told} within {limit} of being spoken over"

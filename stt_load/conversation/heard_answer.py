@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from stt_load.conversation.answer import Answer, no_answer
 from stt_load.conversation.line import PAUSE_S, Line, LineAudio, Sound
@@ -25,20 +26,28 @@ from stt_load.session.outcomes import Ending
 from stt_load.tts.playback import PREBUFFER_S, AudioArrival, Playback, play_over_line
 
 _SHORT_PAUSE_S = 0.5
-"""Of a caller who broke in, and has finished with that: sound after so much quiet is taken for the answer to it."""
+"""Where the caller has spoken while something sounded, and has finished with that: sound after so much quiet is taken
+for the answer to it."""
 
 
 class HeardAnswer(Answer):
     """The answer of one turn over a line. `line_audio`: how the latest audio is made. `quiet_s`: of how much quiet a
-    caller concludes that the answer has ended. `played`: the message that a mark was reached."""
+    caller concludes that the answer has ended. `played`: the message that a mark was reached. `before`: the answer of
+    the turn before in this call, of which silence may still be to be played, and marks to be reached."""
 
-    def __init__(self, line_audio: Callable[[], LineAudio], quiet_s: float, played: Callable[[str], Message]) -> None:
+    def __init__(
+        self,
+        line_audio: Callable[[], LineAudio],
+        quiet_s: float,
+        played: Callable[[str], Message],
+        before: HeardAnswer | None = None,
+    ) -> None:
         super().__init__(line_audio().bytes_per_s)
         self._line_audio = line_audio
         self._quiet_s = quiet_s
         self._played = played
-        self._line = Line()
-        self._marks: list[tuple[float, str]] = []  # when each is reached
+        self._line: Line = Line() if before is None else Line(before._line.empty_at_s)
+        self._marks: list[tuple[float, str]] = [] if before is None else before._marks  # when each is reached
         self._n_greetings = 0
         self._sound: Sound | None = None  # with which the answer begins
         self._silent: list[AudioArrival] = []  # no part of the answer, unless sound follows
@@ -68,6 +77,8 @@ class HeardAnswer(Answer):
         if begins_s >= self.said_over_at_s and quiet_from_s is not None and begins_s - quiet_from_s >= _SHORT_PAUSE_S:
             self._stopped_at_s = self._stopped_at_s or quiet_from_s
             return
+        if quiet_from_s is not None and self._is_after_early(quiet_from_s, begins_s):
+            self._line.cut()
         self._line.play(at_s, length_s, (from_s, to_s))
         sound = self._line.sounds[-1]
         if self._sound is None and sound.from_s >= self.speech_end_at_s:
@@ -76,6 +87,10 @@ class HeardAnswer(Answer):
         if self._sound is not None and not self._is_cleared:
             self._arrivals += [*self._silent, self._arrival(at_s, data)]
             self._silent.clear()
+
+    def _is_after_early(self, quiet_from_s: float, begins_s: float) -> bool:
+        """Whether sound is none of the early one that fell silent before the caller had finished."""
+        return quiet_from_s < self.speech_end_at_s <= begins_s and begins_s - quiet_from_s >= _SHORT_PAUSE_S
 
     def _arrival(self, at_s: float, data: bytes) -> AudioArrival:
         return AudioArrival(at_s - self.speech_end_at_s, len(data))
@@ -122,8 +137,8 @@ class HeardAnswer(Answer):
     def replies(self, now_s: float) -> Sequence[Message]:
         if not self._marks:
             return ()
-        reached = [name for at_s, name in self._marks if at_s <= now_s]
-        del self._marks[: len(reached)]  # they are reached in their order
+        reached = [name for _, name in takewhile(lambda mark: mark[0] <= now_s, self._marks)]
+        del self._marks[: len(reached)]
         return [self._played(name) for name in reached]
 
     @property
@@ -151,10 +166,10 @@ class HeardAnswer(Answer):
     def waited_since_s(self) -> float | None:
         return self.first_heard_s
 
-    def missing(self, limit: str) -> str:
+    def missing(self, limit: str, at_s: float) -> str:
         if self.onset_s is not None:
             return f"the answer did not stop within {limit} of being spoken over"
-        if self.first_heard_s is not None:
+        if self.first_heard_s is not None and self.first_heard_s <= at_s:
             return f"the answer had not ended within {limit} of its first sound"
         return no_answer(self.n_early, limit)
 

@@ -79,12 +79,12 @@ class Line:
     clear. `quiet_from_s`: when the latest ends, as far as is known; None before the first. `empty_at_s`: when all that
     has come is played."""
 
-    def __init__(self) -> None:
+    def __init__(self, empty_at_s: float = -math.inf) -> None:
         self.sounds: list[Sound] = []
         self.quiet_from_s: float | None = None
-        self.empty_at_s = -math.inf
+        self.empty_at_s = empty_at_s
         self._idle_s = 0.0  # since the latest sound
-        self._is_cut = False  # what comes is another sound, whatever the pause
+        self._is_cut = False
 
     def play(self, at_s: float, length_s: float, sound: tuple[float, float] | None = None) -> None:
         """Takes audio that came at `at_s`. `sound`: from when to when it sounds, seconds from its beginning."""
@@ -102,6 +102,10 @@ class Line:
             self._is_cut = False
         self._idle_s, self.quiet_from_s = 0.0, to_s
 
+    def cut(self) -> None:
+        """What sounds next is another sound, whatever the pause."""
+        self._is_cut = True
+
     def clear(self, at_s: float) -> float:
         """Throws away what is not played yet; gives how long that was, seconds."""
         cleared_s = max(0.0, self.empty_at_s - at_s)
@@ -111,5 +115,5 @@ class Line:
         if self.sounds:
             self.sounds[-1].to_s = min(self.sounds[-1].to_s, at_s)
         self.quiet_from_s = self.sounds[-1].to_s if self.sounds else None
-        self._is_cut = True
+        self.cut()
         return cleared_s

@@ -274,15 +274,18 @@ class Turn:
         if self._first_frame is None:
             opened_s = self.opened_at_s
             return (self._started_dialling_s if opened_s is None else opened_s) + self._rules.ready_timeout_s
-        answer = self._answer
-        return (answer.onset_s or answer.waited_since_s or answer.speech_end_at_s) + self._rules.timeout_s
+        answer, timeout_s = self._answer, self._rules.timeout_s
+        if answer.onset_s is not None:
+            return answer.onset_s + timeout_s
+        answer_due_s, since_s = answer.speech_end_at_s + timeout_s, answer.waited_since_s
+        return answer_due_s if since_s is None or since_s > answer_due_s else since_s + timeout_s
 
     @property
     def _missing(self) -> str:
         """What the server still owed when it was given up."""
         if self._first_frame is None:
             return f"no greeting was heard to its end within {self._rules.ready_timeout_s:g} s of the connection"
-        return self._answer.missing(f"{self._rules.timeout_s:g} s")
+        return self._answer.missing(f"{self._rules.timeout_s:g} s", self.deadline_s)
 
     @property
     def frames(self) -> Sequence[Sequence[PreparedMessage]]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from stt_load.conversation.dialect import ConversationDialect
 from stt_load.conversation.heard_answer import HeardAnswer
 from stt_load.conversation.line import LineAudio
-from stt_load.dialects.base import TELEPHONE_FRAME_MS, Capabilities
+from stt_load.dialects.base import DEFAULTS, TELEPHONE_FRAME_MS, Capabilities, Settings
 from stt_load.dialects.events import Message, SilentAudio, SpeechAudio
 from stt_load.dialects.options import DialectOption
 from stt_load.option_values import parse_milliseconds, parse_yes_or_no
@@ -30,6 +30,10 @@ class TelephoneDialect(ConversationDialect):
     options: ClassVar[tuple[DialectOption, ...]] = (GREETING, QUIET)
     line_audio: LineAudio
 
+    def __init__(self, settings: Settings = DEFAULTS) -> None:
+        super().__init__(settings)
+        self._answer: HeardAnswer | None = None  # of the latest turn
+
     def telephone_capabilities(self, **more: Any) -> Capabilities:
         return Capabilities(
             frame_ms=(TELEPHONE_FRAME_MS, TELEPHONE_FRAME_MS),
@@ -41,7 +45,9 @@ class TelephoneDialect(ConversationDialect):
         )
 
     def new_answer(self) -> HeardAnswer:
-        return HeardAnswer(lambda: self.line_audio, self.option["quiet_ms"] / 1_000, self.mark_played)
+        quiet_s = self.option["quiet_ms"] / 1_000
+        self._answer = HeardAnswer(lambda: self.line_audio, quiet_s, self.mark_played, self._answer)
+        return self._answer
 
     def audio_event(self, data: bytes) -> SpeechAudio | SilentAudio:
         """What audio of the server means: whether it sounds."""

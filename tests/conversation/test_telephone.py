@@ -136,6 +136,15 @@ def test_an_answer_that_halts_has_a_gap_an_underrun_and_a_stall_of_that_length()
     assert record.answer_s == pytest.approx(0.5)
 
 
+def test_an_early_answer_that_fell_silent_while_the_caller_spoke_is_not_the_one_that_follows_in_half_a_second() -> None:
+    """Over AudioSocket nothing takes back what was sent. The early one ends at 0.5, the other begins at 1.0."""
+    record, _ = call(AUDIOSOCKET, [*paced(0.3, loud(0.2)), *paced(1.0, loud(0.5))])
+    assert record.outcome == Outcome.OK, record.error
+    assert (record.early_answers, record.voice_to_voice_s) == (1, pytest.approx(0.4))
+    record, _ = call(AUDIOSOCKET, [*paced(0.3, loud(0.4)), *paced(1.3, loud(0.5))])
+    assert record.outcome == Outcome.TIMED_OUT, "it goes on where the caller has finished, after a pause between words"
+
+
 def test_large_pieces_that_come_at_the_pace_of_speech_and_a_hair_late_are_no_underruns() -> None:
     arrivals = [(1.0 + 0.1 * number + 0.03 * (number % 2), media(loud(0.1))) for number in range(10)]
     record, _ = call(TWILIO, arrivals)
@@ -250,6 +259,7 @@ CLOSED = ConnectionLost("closed by the server with 1000", 1000)
         (TWILIO, [], Outcome.TIMED_OUT, "no answer within 5 s of the end of speech"),
         (TWILIO, [(0.3, media(loud(0.2)))], Outcome.TIMED_OUT, "the server answered before the caller had finished"),
         (TWILIO, [(1.0, media(loud(9.0)))], Outcome.TIMED_OUT, "the answer had not ended within 5 s of its first"),
+        (TWILIO, [(1.0, media(silent(9.0) + loud(1.0)))], Outcome.TIMED_OUT, "no answer within 5 s of the end of spee"),
         (TWILIO, [(1.0, CLOSED)], Outcome.DISCONNECTED, "the server hung up before it answered"),
         (TWILIO, [(0.4, CLOSED)], Outcome.DISCONNECTED, "the server hung up before the caller had spoken"),
         (TWILIO, [(1.0, media(loud(2.0))), (1.5, CLOSED)], Outcome.DISCONNECTED, "the server hung up 1.50 s before"),
@@ -282,6 +292,22 @@ def test_another_turn_of_the_call_goes_on_without_another_start() -> None:
     caller.run(turns[1])
     assert [turn.measure(clock())[0].outcome for turn in turns] == [Outcome.OK] * 2  # type: ignore[attr-defined]
     assert len(told(transport, "start")) == len(told(transport, "connected")) == 1
+
+
+def test_silence_that_an_answer_ends_in_is_played_before_the_next_one_and_its_mark_comes_back_then() -> None:
+    """The first turn is over at 3.6, when 4 s of silence are played until 5.6. The speech of the second ends at 4.2."""
+    clock = FakeClock()
+    arrivals = [(1.1, media(loud(0.5) + silent(4.0))), (1.1, mark("end")), (4.5, media(loud(0.5)))]
+    transport, dialect = ScriptedTransport(clock, arrivals), dialect_of(TWILIO)
+    caller = CallerConnection(dialect, transport, "ws://server/", FakeDriver(clock), utterances=2)
+    caller.run(turn_of(dialect))
+    assert caller.prepare_reuse()
+    turn = turn_of(dialect)
+    caller.run(turn)
+    record = record_of(*turn.measure(clock()))
+    assert record.voice_to_voice_s == pytest.approx(5.6 - 3.6 - SPEECH_END_S, abs=FRAME_S)
+    ((marked_s, _),) = told(transport, "mark")
+    assert marked_s == pytest.approx(5.6, abs=FRAME_S)
 
 
 @pytest.mark.parametrize("name", [TWILIO, AUDIOSOCKET])
