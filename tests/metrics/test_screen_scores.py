@@ -204,7 +204,7 @@ def test_where_the_scorer_counts_characters_the_screen_has_the_same(text: str) -
 
 
 def test_a_letter_that_is_two_beside_an_apostrophe_that_is_none_is_not_taken_back_by_what_follows() -> None:
-    """As many letters as characters, and none of them in the place of its own."""
+    """There are as many letters as characters, and not each in the place of its own."""
     screen = OnScreen([(1_000, 0, "½’", 0), (2_000, 2, " ok", 0)])
     score_screen(screen, None, is_by_character=True)
     assert screen.words_taken_back == 0
