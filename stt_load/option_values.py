@@ -299,6 +299,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_near(url: str) -> bool:
+    """Whether the URL leads to this machine."""
+    return is_loopback(urlsplit(url).hostname or "")
+
+
+def listener_at(url: str | None) -> str | None:
+    """`port:8000` where the URL leads to this machine; None elsewhere."""
+    parts = urlsplit(url or "")
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme)  # a URL that is wrong, and is told so, may have none
+    return f"port:{port}" if port and is_near(url or "") else None
+
+
 def parse_listen_address(text: str) -> tuple[str, int]:
     """`9646`, `0.0.0.0:9646` or `[::1]:9646`: a host, 127.0.0.1 where none is named, and a port from 1."""
     host, _, port = text.rpartition(":")

@@ -11,9 +11,9 @@ from stt_load.calibration.procedure import QUICK, THOROUGH, CalibrationRequest, 
 from stt_load.calibration.result import summary_lines
 from stt_load.calibration.store import save
 from stt_load.calibration.trial_figures import TrialFigures
-from stt_load.config import RunConfig, listener_at, parse_options
+from stt_load.config import RunConfig, parse_options
 from stt_load.errors import ConfigError, WriteError
-from stt_load.option_values import parse_web_socket_url, whole_number_from
+from stt_load.option_values import listener_at, parse_web_socket_url, whole_number_from
 from stt_load.run.preflight import unreachable
 
 _NO_SINK_YET = "ws://127.0.0.1:1/"

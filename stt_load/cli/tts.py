@@ -20,12 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from stt_load.audio.texts import Texts
 from stt_load.cli.clips import read_texts
 from stt_load.cli.run import become_locust, with_options
-from stt_load.config import listener_at
 from stt_load.credentials import TTS_KEY_VARIABLE, read_credentials, sidecar_token
 from stt_load.errors import ConfigError, ExitCode, WriteError
 from stt_load.kinds import TTS
 from stt_load.option_values import (
     completed_by,
+    listener_at,
     parse_gpus,
     parse_number_above_zero,
     parse_positive_duration_s,

@@ -21,11 +21,11 @@ from stt_load.calibration.limits import shortages
 from stt_load.calibration.result import overload_warning
 from stt_load.calibration.store import load as load_calibration
 from stt_load.clips.memory_needed import find_shortage
-from stt_load.config import RunConfig, is_near
+from stt_load.config import RunConfig
 from stt_load.credentials import read_credentials
 from stt_load.errors import ConfigError
 from stt_load.net.own_faults import own_cause
-from stt_load.option_values import DEFAULT_PORTS
+from stt_load.option_values import DEFAULT_PORTS, is_near
 from stt_load.telemetry.collector import check_otlp
 
 if TYPE_CHECKING:

@@ -17,10 +17,11 @@ from stt_load.capacity.search import CapacitySearch
 from stt_load.clips.doubts import bounds_note
 from stt_load.clips.folder import ClipSet
 from stt_load.clock import Clock, SteadyWallClock
-from stt_load.config import RunConfig, is_near, url_note
+from stt_load.config import RunConfig, url_note
 from stt_load.errors import ConfigError, ExitCode
 from stt_load.kinds import STREAM
 from stt_load.metrics.language_guess import choose_language
+from stt_load.option_values import is_near
 from stt_load.options import Course, PlanKind
 from stt_load.process.log import log
 from stt_load.records import UtteranceRecord

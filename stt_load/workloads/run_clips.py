@@ -15,11 +15,12 @@ from stt_load.clips.derived_clips import derived_clips
 from stt_load.clips.doubts import strict_problems
 from stt_load.clips.folder import ClipSet, load_folder
 from stt_load.clips.library import clips_from_tts, default_clips
-from stt_load.config import RunConfig, server_row
+from stt_load.config import RunConfig
 from stt_load.credentials import NO_CREDENTIALS, TTS_KEY_VARIABLE, Credentials
 from stt_load.dialects.base import Dialect, Settings
 from stt_load.errors import ConfigError
 from stt_load.kinds import CONVERSATIONS
+from stt_load.option_rules import server_row
 from stt_load.session.encoded_clip import EncodedClip, encode_clip
 from stt_load.tts.engines import voice_of
 from stt_load.workloads.clip_progress import tell_encoded, tell_read, tell_rendered
