@@ -7,7 +7,7 @@ Field meanings are those of `docs/design.md` ("What the numbers mean"). Times ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
@@ -255,11 +255,6 @@ class UtteranceRecord(Utterance, gc=False):
         """Reads one line. Unknown keys are left out, so that a newer file still loads. Raises ValueError for whatever
         is no record."""
         return msgspec.json.decode(line, type=cls)
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Makes a record from the values of a line. Half of an emoji in it becomes U+FFFD."""
-        return msgspec.convert(with_whole_characters(row), cls, str_keys=True)  # as JSON has the keys of a dict
 
     @property
     def is_ok(self) -> bool:

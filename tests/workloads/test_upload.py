@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import threading
 import time
@@ -98,7 +97,7 @@ def test_a_transcript_has_its_total_time_and_no_first_text() -> None:
     assert record.audio_s == clip().duration_s
     assert record.rtf == record.total_s / record.audio_s
     assert record.connect_s is not None
-    assert UtteranceRecord.from_row(json.loads(record.to_json())) == record
+    assert UtteranceRecord.from_json(record.to_json()) == record
 
 
 def test_the_clock_runs_from_the_first_byte_sent_to_the_last_received() -> None:
