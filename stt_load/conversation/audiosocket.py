@@ -56,6 +56,7 @@ class AudioSocketConversation(TelephoneDialect):
     """One call to a voice agent."""
 
     carrier = TCP
+    skips_silence = True  # Asterisk plays each frame when it comes, and keeps none
     options: ClassVar[tuple[DialectOption, ...]] = (
         *TelephoneDialect.options,
         DialectOption(

@@ -33,7 +33,8 @@ for the answer to it."""
 class HeardAnswer(Answer):
     """The answer of one turn over a line. `line_audio`: how the latest audio is made. `quiet_s`: of how much quiet a
     caller concludes that the answer has ended. `played`: the message that a mark was reached. `before`: the answer of
-    the turn before in this call, of which silence may still be to be played, and marks to be reached."""
+    the turn before in this call, of which silence may still be to be played, and marks to be reached. `skips_silence`:
+    as in `Line`."""
 
     def __init__(
         self,
@@ -41,12 +42,13 @@ class HeardAnswer(Answer):
         quiet_s: float,
         played: Callable[[str], Message],
         before: HeardAnswer | None = None,
+        skips_silence: bool = False,
     ) -> None:
         super().__init__(line_audio().bytes_per_s)
         self._line_audio = line_audio
         self._quiet_s = quiet_s
         self._played = played
-        self._line: Line = Line() if before is None else Line(before._line.empty_at_s)
+        self._line: Line = Line(-math.inf if before is None else before._line.empty_at_s, skips_silence)
         self._marks: list[tuple[float, str]] = [] if before is None else before._marks  # when each is reached
         self._n_greetings = 0
         self._sound: Sound | None = None  # with which the answer begins

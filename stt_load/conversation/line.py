@@ -17,6 +17,7 @@ PAUSE_S = 1.0
 """Sound that follows sooner is the same: people, and synthesisers, pause so long between two sentences, and a server
 takes longer to answer."""
 
+_MOST_LATE_S = 0.5  # a stream in which nothing comes for longer has halted, and is not late
 _PIECE_S = 0.020  # what is looked at for sound
 _QUIET_HIGH_BYTES = bytes(high for high in range(256) if min(high, 255 - high) < SOUND_LEVEL // 256)
 
@@ -77,19 +78,27 @@ class Sound:
 class Line:
     """The end of a line at which it is heard. `sounds`: in order, with pauses of `PAUSE_S` at least between them, or a
     clear. `quiet_from_s`: when the latest ends, as far as is known; None before the first. `empty_at_s`: when all that
-    has come is played."""
+    has come is played. `skips_silence`: silence that comes at once behind what was late is not played, up to that
+    lateness: otherwise a server that sends silence all the time would be heard later for the rest of a call."""
 
-    def __init__(self, empty_at_s: float = -math.inf) -> None:
+    def __init__(self, empty_at_s: float = -math.inf, skips_silence: bool = False) -> None:
         self.sounds: list[Sound] = []
         self.quiet_from_s: float | None = None
         self.empty_at_s = empty_at_s
+        self._skips_silence = skips_silence
+        self._late_s = 0.0  # for how long nothing was there to play, and no silence has made up for it
         self._idle_s = 0.0  # since the latest sound
         self._is_cut = False
 
     def play(self, at_s: float, length_s: float, sound: tuple[float, float] | None = None) -> None:
         """Takes audio that came at `at_s`. `sound`: from when to when it sounds, seconds from its beginning."""
         start_s = max(at_s, self.empty_at_s)
-        self._idle_s += start_s - self.empty_at_s
+        idle_s = start_s - self.empty_at_s
+        self._idle_s += idle_s
+        if sound is None and self._skips_silence:
+            skipped_s = min(self._late_s, start_s - at_s, length_s)
+            self._late_s, length_s = self._late_s - skipped_s, length_s - skipped_s
+        self._late_s = min(self._late_s + idle_s, _MOST_LATE_S) if idle_s <= _MOST_LATE_S else 0.0
         self.empty_at_s = start_s + length_s
         if sound is None:
             return

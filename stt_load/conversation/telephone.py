@@ -24,9 +24,10 @@ QUIET = DialectOption("quiet_ms", "2000", "of quiet, after which an answer has e
 
 
 class TelephoneDialect(ConversationDialect):
-    """One call. `line_audio`: how the audio is made that the server sent last."""
+    """One call. `line_audio`: how the audio is made that the server sent last. `skips_silence`: as in `line.Line`."""
 
     is_line = True
+    skips_silence: ClassVar[bool] = False
     options: ClassVar[tuple[DialectOption, ...]] = (GREETING, QUIET)
     line_audio: LineAudio
 
@@ -46,7 +47,7 @@ class TelephoneDialect(ConversationDialect):
 
     def new_answer(self) -> HeardAnswer:
         quiet_s = self.option["quiet_ms"] / 1_000
-        self._answer = HeardAnswer(lambda: self.line_audio, quiet_s, self.mark_played, self._answer)
+        self._answer = HeardAnswer(lambda: self.line_audio, quiet_s, self.mark_played, self._answer, self.skips_silence)
         return self._answer
 
     def audio_event(self, data: bytes) -> SpeechAudio | SilentAudio:

@@ -145,6 +145,16 @@ def test_an_early_answer_that_fell_silent_while_the_caller_spoke_is_not_the_one_
     assert record.outcome == Outcome.TIMED_OUT, "it goes on where the caller has finished, after a pause between words"
 
 
+def test_silence_that_was_held_up_delays_no_answer_over_audiosocket() -> None:
+    """Frames of 0.3 s come together, at 0.8, and the answer begins in time, at 1.0."""
+    arrivals = [(0.8 if 0.5 < at_s < 0.8 else at_s, frame) for at_s, frame in paced(0.0, silent(1.0))]
+    record, _ = call(AUDIOSOCKET, [*arrivals, *paced(1.0, loud(0.5) + silent(3.0))])
+    assert record.voice_to_voice_s == pytest.approx(0.4, abs=FRAME_S)
+    # What comes at once after nothing came is the head of an answer.
+    record, _ = call(AUDIOSOCKET, [(1.0, packet(0x10, silent(0.02)))] * 20 + [(1.0, packet(0x10, loud(0.5)))])
+    assert record.voice_to_voice_s == pytest.approx(0.8)
+
+
 def test_large_pieces_that_come_at_the_pace_of_speech_and_a_hair_late_are_no_underruns() -> None:
     arrivals = [(1.0 + 0.1 * number + 0.03 * (number % 2), media(loud(0.1))) for number in range(10)]
     record, _ = call(TWILIO, arrivals)
