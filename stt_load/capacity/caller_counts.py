@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -12,6 +13,7 @@ from stt_load.capacity.trial import CallerCounts, allowed_share
 from stt_load.errors import Outcome
 from stt_load.metrics.figures import Source
 from stt_load.metrics.slo import Slo
+from stt_load.metrics.utterance_value import utterance_value
 from stt_load.metrics.wer import score
 from stt_load.records import CallerKey, UtteranceRecord
 
@@ -27,32 +29,18 @@ def _is_interrupted(record: UtteranceRecord) -> bool:
 
 
 def _late(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    if _has_failed_before_its_value(slo, record):
-        return 1.0, 1.0
-    value = _value(slo, record)
+    value = utterance_value(slo.figure, record)
     return None if value is None else (float(not slo.is_met_by(value)), 1.0)
 
 
-def _late_end_of_turn(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    return (1.0, 1.0) if record.is_left_open else _late(slo, record)
-
-
-def _has_failed_before_its_value(slo: Slo, record: UtteranceRecord) -> bool:
-    if record.is_ok or record.is_silent or _is_interrupted(record):
-        return False
-    return slo.figure.source is Source.COMPLETED
-
-
-def _value(slo: Slo, record: UtteranceRecord) -> float | None:
-    """The value that the figure has of an utterance; None where it has none."""
-    has_value = record.is_ok or slo.figure.source is not Source.COMPLETED
-    value: float | None = getattr(record, slo.figure.field) if has_value else None
-    return value
+def _has_failed_of_completed(slo: Slo, record: UtteranceRecord) -> bool:
+    """It failed, where the figure is one of completed utterances."""
+    return slo.figure.source is Source.COMPLETED and utterance_value(slo.figure, record) == math.inf
 
 
 def _amount(slo: Slo, record: UtteranceRecord) -> Piece | None:
-    value = _value(slo, record)
-    return None if value is None else (value, 1.0)
+    value = utterance_value(slo.figure, record)
+    return None if value is None or math.isinf(value) else (value, 1.0)
 
 
 def _failed(slo: Slo, record: UtteranceRecord) -> Piece | None:
@@ -104,9 +92,6 @@ def _ended_eagerly(slo: Slo, record: UtteranceRecord) -> Piece | None:
     return float(bool(record.eager_turn_ends)), 1.0
 
 
-_LATE: dict[str, Measure] = {"endpointing_delay": _late_end_of_turn}
-"""What an utterance adds to a percentile of these figures; `_late` of all others."""
-
 _MEASURES: dict[str, Measure] = {
     "error_rate": _failed,
     "wer": _word_errors,
@@ -123,7 +108,7 @@ _MEASURES: dict[str, Measure] = {
 def measure_of(slo: Slo) -> Measure:
     """What an utterance adds to an objective that has a share."""
     if slo.figure.is_distribution:
-        return _amount if slo.percentile is None else _LATE.get(slo.figure.name, _late)
+        return _amount if slo.percentile is None else _late
     return _MEASURES[slo.figure.name]
 
 
@@ -144,7 +129,7 @@ class _Pieces:
             self.callers.append(caller)
             self.parts.append(piece[0])
             self.wholes.append(piece[1])
-            self.failed += self.measure is _late and _has_failed_before_its_value(self.slo, record)
+            self.failed += self.measure is _late and _has_failed_of_completed(self.slo, record)
 
     def close(self, callers: int) -> CallerCounts:
         parts, wholes = (

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from stt_load.errors import Outcome
 from stt_load.metrics.failures import has_failed
-from stt_load.metrics.figures import Source
 from stt_load.metrics.quantiles import Distribution
 from stt_load.metrics.slo import Slo
+from stt_load.metrics.utterance_value import utterance_value
 from stt_load.records import UtteranceRecord
 
 WINDOW = 20
@@ -31,8 +31,8 @@ WINDOW = 20
 @dataclass(frozen=True, slots=True)
 class SpokenUtterance:
     """What is kept of one utterance. Moments are of the wall clock. `spoken`: its speech has ended. `ended`: its
-    completing message has come, or it has failed. `values`: of each objective's figure, infinite where it failed before
-    it had one, or the server never ended its turn; None where it has none."""
+    completing message has come, or it has failed. `values`: of each objective's figure, as `utterance_value` has them;
+    None for a share."""
 
     spoken: float
     ended: float
@@ -106,7 +106,9 @@ class SpikeWatch:
                 self._spike_errors += failed
             spoken = record.started_at + spoken_s(record)
             ended = spoken + (record.headline_s or 0.0) if not failed else record.started_at + (record.duration_s or 0)
-            values = tuple(_value(slo, record) for slo in judged)
+            values = tuple(
+                utterance_value(slo.figure, record) if slo.figure.is_distribution else None for slo in judged
+            )
             self._spoken.append(SpokenUtterance(spoken, max(spoken, ended), failed, values))
 
     def close(self, until: float) -> Recovery | None:
@@ -165,18 +167,6 @@ def spoken_s(record: UtteranceRecord) -> float:
 def sent_s(record: UtteranceRecord) -> float:
     """From the start of an utterance's stream to the end of its audio; 0 of a whole file, which is sent at once."""
     return record.audio_s if record.frames else 0.0
-
-
-def _value(slo: Slo, record: UtteranceRecord) -> float | None:
-    """What an utterance adds to the figure of an objective, by the rules of a stage (`StageFigures.without_value`)."""
-    if not slo.figure.is_distribution:
-        return None
-    value: float | None = getattr(record, slo.figure.field)
-    if value is None and slo.figure.name == "endpointing_delay":
-        return math.inf if record.is_left_open else None
-    if value is None and slo.figure.source is Source.COMPLETED and has_failed(record) and not record.is_silent:
-        return math.inf
-    return value
 
 
 def _is_met(window: Sequence[SpokenUtterance], judged: Sequence[tuple[int, Slo]]) -> bool:

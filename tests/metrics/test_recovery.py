@@ -107,6 +107,15 @@ def test_what_fails_after_a_spike_is_later_than_any_bound() -> None:
     assert recovery_of(rows, [parse_slo("error_rate<1%")]).recovery_s == pytest.approx(110 - SPIKE[1], abs=1.5)
 
 
+def test_who_fails_after_its_first_words_is_later_than_any_bound_as_in_a_stage() -> None:
+    slos = [parse_slo("first_partial:p95<1s")]
+    rows = [row(at, 0.2, stage_at(at), first_partial_s=0.4) for at in range(0, int(END), 2)]
+    assert recovery_of(rows, slos).recovery_s == 0.0
+    for each in rows[-WINDOW:]:
+        each.outcome = "timed_out"
+    assert recovery_of(rows, slos).recovery_s is None
+
+
 def test_who_never_gets_well_and_who_says_too_little_are_told_apart() -> None:
     slow = recovery_of([row(0.5 * n, 0.4 if n < 120 else 5.0, stage_at(0.5 * n)) for n in range(440)])
     assert slow.recovery_s is None and not slow.is_too_short
