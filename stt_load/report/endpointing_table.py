@@ -64,18 +64,18 @@ _FIGURES: tuple[FigureRow, ...] = (
 
 
 def _pauses(report: RunReport) -> Iterator[FigureRow]:
-    for pause_s in _pauses_s(report):
+    for pause_s in pause_lengths_s(report):
         yield f"cut, {_what(pause_s)}, %", _cut_at(pause_s)
 
 
 def _pause_notes(report: RunReport) -> Iterator[str]:
     """What the rows of pauses mean, by the shortest pause of the run."""
-    made_s = [pause_s for pause_s in _pauses_s(report) if pause_s is not None]
+    made_s = [pause_s for pause_s in pause_lengths_s(report) if pause_s is not None]
     if made_s:
         yield f"cut, {_what(made_s[0])}: cut early of the clips with such a pause put into their speech."
 
 
-def _pauses_s(report: RunReport) -> list[float | None]:
+def pause_lengths_s(report: RunReport) -> list[float | None]:
     """The lengths of the pauses that clips of the run have, the shortest first; None: clips as they are."""
     lengths = {figures.pause_s for stage in report.stages for figures in stage.by_pause}
     return sorted(lengths, key=lambda length_s: length_s or 0.0)

@@ -10,6 +10,7 @@ import math
 
 from stt_load.report.charts.chart import Chart
 from stt_load.report.charts.plane import FLOOR, HEIGHT, TOP, WIDTH, PlaneLine, Point, draw_plane
+from stt_load.report.endpointing_table import pause_lengths_s
 from stt_load.report.model import RunReport
 
 _Points = list[tuple[float, float, int]]  # delay p95 in seconds, cut in percent, callers
@@ -17,7 +18,7 @@ _Points = list[tuple[float, float, int]]  # delay p95 in seconds, cut in percent
 
 def delay_against_cuts_chart(report: RunReport) -> Chart | None:
     """The chart; None where no clip was given a pause, or no delay is known."""
-    lines = {pause_s: points for pause_s in _lengths(report) if (points := _points(report, pause_s))}
+    lines = {pause_s: points for pause_s in pause_lengths_s(report) if (points := _points(report, pause_s))}
     if not lines:
         return None
     drawn = [
@@ -44,11 +45,6 @@ def delay_against_cuts_chart(report: RunReport) -> Chart | None:
 
 def _named(pause_s: float | None) -> str:
     return "none" if pause_s is None else f"{pause_s:g} s"
-
-
-def _lengths(report: RunReport) -> list[float | None]:
-    found = {figures.pause_s for stage in report.stages for figures in stage.by_pause}
-    return sorted(found, key=lambda pause_s: pause_s or 0.0)
 
 
 def _points(report: RunReport, pause_s: float | None) -> _Points:
