@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from dataclasses import replace
 
@@ -27,6 +28,17 @@ def silence_for(clip: Clip) -> Clip:
         origin=hashlib.sha256(f"{clip.origin or clip.sha256} silence".encode()).hexdigest(),
         words=(),
         pauses=(),
+    )
+
+
+def nobody_silent(n_callers: int, share: float) -> str | None:
+    """One line where some of the callers are never to speak, and these are so few that each of them does."""
+    if not share or any(is_silent_caller(number, share) for number in range(n_callers)):
+        return None
+    first = next(number for number in itertools.count(n_callers) if is_silent_caller(number, share)) + 1
+    return (
+        f"--silence-callers {100 * share:g}%: of {n_callers} nobody is silent, since the first who never speaks is "
+        f"caller {first}: name more callers, or a larger share"
     )
 
 

@@ -100,7 +100,7 @@ def _run(place: Path, options: dict[str, Any], words: Sequence[str]) -> Matrix:
     """Runs what is not there yet. Raises ConfigError with everything that is wrong before; ends this process with the
     exit code of a run that did not come to its end."""
     if kind_of(options.get("dialect")) not in TRANSCRIBED:
-        raise ConfigError(f"--dialect {options['dialect']}: a matrix is about transcripts")
+        raise ConfigError(f"--dialect {options['dialect']}: a matrix is about transcripts: name a recogniser's")
     conditions = conditions_of(options)
     contradictions = find_contradictions(options)
     options = with_defaults(options, _DEFAULTS)

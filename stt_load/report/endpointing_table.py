@@ -16,9 +16,11 @@ from stt_load.report.text_table import TextTable
 
 ENDPOINTING_TITLE = "When the server ended turns"
 
-_DELAY = "delay: from the end of the speech to the server's end of the turn; `failed`: it never came."
+_DELAY = "delay: from the end of the speech to the server's end of the turn; failed: it never came."
 _CUT = "cut early: a turn was ended while the speech went on, or words of the clip were told after it."
+_SPLIT = "several turns: one utterance became several turns with words in them."
 _WORDS = "words lost: those within 0.5 s of an early end, or of the pause that it lies in, that no final has."
+_OPEN = "never ended: utterances of which the server told no end after the speech."
 _EAGER = "eager end: the server told one before it was sure; taken back: how many of them."
 
 
@@ -29,7 +31,9 @@ def endpointing_table(report: RunReport) -> TextTable | None:
     notes = (
         (_DELAY, ""),
         (_CUT, ""),
+        (_SPLIT, ""),
         (_WORDS, "words lost"),
+        (_OPEN, ""),
         (_EAGER, "taken back"),
         *((note, "") for note in _pause_notes(report)),
     )

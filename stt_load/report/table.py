@@ -150,7 +150,9 @@ def _wer_intervals(report: RunReport) -> list[str]:
         for name, low, high in figures
         if low is not None and high is not None
     ]
-    whom = "" if report.is_open_loop else f" {report.kind.callers}"
+    kind = report.kind
+    is_one = len(known) == 1 and known[0].endswith(" at 1")
+    whom = "" if report.is_open_loop else f" {kind.caller if is_one else kind.callers}"
     return [f"95 % interval of WER%: {', '.join(known)}{whom}."] if known else []
 
 

@@ -4,6 +4,7 @@ little room on the disk."""
 from __future__ import annotations
 
 from stt_load.audio.pool import shortage
+from stt_load.audio.silence import nobody_silent
 from stt_load.clips.folder import ClipSet
 from stt_load.config import RunConfig
 from stt_load.process.log import log
@@ -16,6 +17,7 @@ def caller_notes(config: RunConfig, clips: ClipSet, cluster: Cluster, n_callers:
     n_workers = max(1, len(cluster.workers()))
     lines = [
         shortage(len(clips.clips), n_callers, n_workers),
+        None if config.arrivals else nobody_silent(n_callers, config.silence_ratio),
         overload(config, n_callers, n_workers),
         *shortages_of_limits(config, clips.clips, n_callers, n_workers),
         shortage_of_room(config, clips.clips, n_callers),

@@ -61,7 +61,7 @@ def find_clip_problems(config: RunConfig) -> list[str]:
     if config.clips and not Path(config.clips).exists():
         lines.append(f"--clips: folder {config.clips} does not exist: name one, or make it with `stt-load clips make`")
     if config.noise and config.noise not in NOISES and not Path(config.noise).is_file():
-        lines.append(f"--noise: {config.noise} is no file: name one, or {', '.join(NOISES)}")
+        lines.append(f"--noise: {config.noise} is no file: name one, or {', '.join(NOISES)}; --snr clean is without")
     return [line for line in lines if line]
 
 

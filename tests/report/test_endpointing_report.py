@@ -69,10 +69,13 @@ def test_the_table_has_the_share_that_was_cut_at_each_length_of_the_pause() -> N
     )
 
 
-def test_the_legend_names_a_pause_of_the_run() -> None:
+def test_the_legend_tells_what_each_row_is_and_names_a_pause_of_the_run() -> None:
     table = endpointing_table(reported(paused_run()))
     assert table is not None
     assert "cut, 0.3 s pause: cut early of the clips with such a pause put into their speech." in table.notes
+    told = " ".join(table.notes)
+    for what in ("delay", "cut early", "several turns", "words lost", "never ended"):
+        assert f"{what}: " in told
 
 
 def test_every_form_of_the_report_has_it() -> None:

@@ -147,6 +147,13 @@ def test_stages_with_as_many_callers_as_another_are_told_apart_by_their_number()
     assert re.fullmatch(
         r"95 % interval of WER%: \S+ at 3 \(stage 1\), \S+ at 5, \S+ at 3 \(stage 3\) callers\.", intervals
     )
+    alone = made_run(ladder=(1,), per_stage=60)
+    (interval,) = [
+        line
+        for line in explanations(build_report(alone.run, alone.transitions, [alone.utterances]))
+        if "interval of WER%" in line
+    ]
+    assert interval.endswith(" at 1 caller.")
     assert [row[0] for row in failure_rows(report)] == ["3 (stage 1)"]
     table = resource_table(report)
     assert table is None or {row[0] for row in table.rows} <= {"3 (stage 1)", "5", "3 (stage 3)"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fakes import FRAME, FakeClock, ScriptedTransport, clip, record_of, run_utterance
 
-from stt_load.audio.silence import is_silent_caller, silence_for
+from stt_load.audio.silence import is_silent_caller, nobody_silent, silence_for
 from stt_load.dialects.base import Capabilities, Dialect, Settings
 from stt_load.dialects.events import Event, Final, Finished, Message, SegmentPending
 from stt_load.dialects.parakeet import Parakeet
@@ -133,6 +133,13 @@ def test_of_n_callers_that_share_is_silent_rounded_down(share: float) -> None:
     flags = [is_silent_caller(number, share) for number in range(400)]
     for n in range(1, 401):
         assert sum(flags[:n]) == int(round(n * share, 9))
+
+
+def test_a_run_with_too_few_callers_for_one_to_be_silent_is_told_so() -> None:
+    assert nobody_silent(9, 0.0) is None and nobody_silent(10, 0.1) is None
+    for n_callers, share, first in ((9, 0.1, 10), (5, 0.001, 1_000), (1, 0.57, 2)):
+        line = nobody_silent(n_callers, share)
+        assert line and f"of {n_callers} nobody is silent, since the first who never speaks is caller {first}:" in line
 
 
 def row(reference: str, clip_id: str, **fields: Any) -> UtteranceRecord:
