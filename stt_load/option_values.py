@@ -241,7 +241,7 @@ def parse_spike(text: str) -> tuple[int, int, int]:
     match parse_ladder(text):
         case (before, spike, after) if spike > max(before, after):
             return before, spike, after
-    raise ValueError(f"{text!r} is no spike: write callers before, in and after it, as in 5,40,5")
+    raise ValueError(f"{text!r} is no spike: write callers before, in and after it, most of them in it, as in 5,40,5")
 
 
 HTTP_SCHEMES = ("http", "https")

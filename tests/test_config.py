@@ -217,7 +217,7 @@ BAD = [
     ("hold", "0", "--hold: '0' must be longer than zero"),
     ("hold", "soon", "is not a duration"),
     ("hold", "nan", "is not a duration"),
-    ("spike", "5,4,5", "'5,4,5' is no spike: write callers before, in and after it, as in 5,40,5"),
+    ("spike", "5,4,5", "'5,4,5' is no spike: write callers before, in and after it, most of them in it, as in 5,40,5"),
     ("spike", "5,40", "is no spike"),
     ("spike", "0,40,1", "'0' is not a number of callers"),
     ("spike_hold", "0s", "--spike-hold: "),

@@ -71,6 +71,8 @@ def _missed_before(report: RunReport, recovery: Recovery) -> str:
     results = [result for stage in report.stages[:1] for result in stage.slos if result.slo.text in recovery.objectives]
     if all(result.seems_met for result in results):
         return ""
+    if recovery.is_too_short:
+        return ", and they were missed before it as well"
     return ", nor had they before it" if recovery.recovery_s is None else ", though they had not before it"
 
 

@@ -99,6 +99,9 @@ def test_too_little_after_a_spike_to_tell_is_no_verdict() -> None:
     report = reported(made)
     assert report.recovery is not None and report.recovery.is_too_short
     assert "it can't be told when the objectives held again" in headline(report)
+    for record in made.utterances:
+        record.eos_latency_s = 3.0
+    assert "are too few, and they were missed before it as well" in headline(reported(made))
     assert report.verdict is Verdict.INVALID
 
 
