@@ -6,14 +6,14 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
 from stt_load.errors import Outcome
 from stt_load.metrics.caller_bootstrap import StageSample
-from stt_load.metrics.figures import Figure, Source
+from stt_load.metrics.figures import Figure
+from stt_load.metrics.utterance_value import utterance_value
 from stt_load.records import UtteranceRecord
 from stt_load.report.damage import Damage
 from stt_load.report.raw_files import UTTERANCES
@@ -46,15 +46,13 @@ class CallerValues:
         self.began_s.extend([record.started_at for record in records])
         self.has_failed.extend([float(not record.is_ok) for record in records])
         for figure in figures:
-            values = map(attrgetter(figure.field), records)
+            values = (utterance_value(figure, record) for record in records)
             column = self.values.setdefault(figure.name, _new_floats())
             column.extend([math.nan if value is None else value for value in values])
 
     def sample(self, figure: Figure) -> StageSample:
-        """The values of a figure; infinite where an utterance failed that only a completed one would have had."""
-        values, failed = np.array(self.values[figure.name]), np.array(self.has_failed, bool)
-        if figure.source is Source.COMPLETED:
-            values = np.where(failed, math.inf, values)
+        """The values of a figure, as `utterance_value` has them."""
+        values = np.array(self.values[figure.name])
         has_one = ~np.isnan(values)
         return StageSample(values[has_one], np.array(self.callers)[has_one], np.array(self.began_s)[has_one])
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stt_load.audio.paused import pause_in
+from stt_load.metrics.figures import FIGURES_BY_NAME
 from stt_load.metrics.quantiles import Distribution
+from stt_load.metrics.utterance_value import utterance_value
 from stt_load.records import UtteranceRecord
+
+_DELAY = FIGURES_BY_NAME["endpointing_delay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,9 @@ class PauseTallies:
             tally = self._by_pause.setdefault(pause_in(record.clip_id), _Tally())
             tally.judged += record.cut_early is not None
             tally.cut += record.cut_early or False
-            if record.is_left_open:
-                tally.delays.append(math.inf)
-            elif record.endpointing_delay_s is not None:
-                tally.delays.append(record.endpointing_delay_s)
+            delay_s = utterance_value(_DELAY, record)
+            if delay_s is not None:
+                tally.delays.append(delay_s)
 
     def close(self) -> tuple[PauseFigures, ...]:
         """Those with a pause, the shortest first, behind those without; nothing where no clip was given a pause."""

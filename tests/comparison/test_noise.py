@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from made_run import utterance
 
+from stt_load.comparison.caller_values import CallerValues
 from stt_load.comparison.measures import measure_named
 from stt_load.comparison.noise import RISK, Basis, Observation, change_between
 from stt_load.metrics.caller_bootstrap import StageSample, StandardError, standard_errors
 from stt_load.metrics.clip_errors import ErrorCount
+from stt_load.metrics.figures import FIGURES_BY_NAME
 from stt_load.metrics.quantiles import Distribution
 
 STATISTICS = {"p50": 0.5, "p95": 0.95}
@@ -37,6 +40,23 @@ def is_told(before: Observation, after: Observation) -> bool:
     noise = change.noise(RISK / len(STATISTICS))
     assert noise is not None
     return abs(change.value) > noise
+
+
+def test_what_an_utterance_adds_to_the_noise_of_a_figure_is_what_it_adds_to_the_figure() -> None:
+    rows = [
+        utterance(0, 2, turns=1, end="server"),
+        utterance(0, 2, 1, turns=1, end="server", endpointing_delay_s=None),
+        utterance(0, 2, outcome="timed_out", eos_latency_s=None, endpointing_delay_s=None, turns=None),
+    ]
+    figures = [FIGURES_BY_NAME[name] for name in ("eos_latency", "first_partial", "endpointing_delay", "connect")]
+    values = CallerValues()
+    values.add(rows, figures)
+    assert [values.sample(figure).values.tolist() for figure in figures] == [
+        [0.4, 0.4, math.inf],
+        [0.9, 0.9, math.inf],
+        [0.3, math.inf],
+        [0.003, 0.003, 0.003],
+    ]
 
 
 def test_runs_of_one_server_are_told_apart_in_at_most_1_of_20_and_a_server_that_is_30_percent_slower_always() -> None:
