@@ -19,6 +19,7 @@ from stt_load.clips.doubts import words_of
 from stt_load.config import RunConfig, parse_options, url_note
 from stt_load.credentials import HEADERS_VARIABLE, header_names, read_credentials
 from stt_load.errors import ConfigError, ExitCode
+from stt_load.kinds import TTS
 from stt_load.metrics.language_guess import LanguageChoice, choose_language
 from stt_load.metrics.model_tags import has_model_tags
 from stt_load.metrics.wer import scored
@@ -58,7 +59,7 @@ def command(clip_id: str | None, **options: Any) -> None:
     workload: type[Workload] = config.kind.workload_class()
     show = partial(_show, Console(highlight=False, soft_wrap=True))
     utterance = Utterance("probe", 0, 0, 0, "probe", 1, clip.clip_id, clip.reference, kind=config.kind.name)
-    show(f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s")
+    show(_what_is_said(config, clip))
     if doubts := clip_set.doubts.get(clip.clip_id):
         show(f"where its speech ends is uncertain: {words_of(doubts)}")
     if note := url_note(options.get("stt_url"), config):
@@ -76,6 +77,13 @@ def command(clip_id: str | None, **options: Any) -> None:
 
 def _show(console: Console, line: str) -> None:
     console.print(printable(line), markup=False)
+
+
+def _what_is_said(config: RunConfig, clip: Clip) -> str:
+    """The first line: a clip with its bounds, or a text, which has none."""
+    if config.kind is TTS:
+        return f"text of clip {clip.clip_id}"
+    return f"clip {clip.clip_id}, speech {clip.speech_start_s:.2f} to {clip.speech_end_s:.2f} s"
 
 
 def _find_clip(clips: Sequence[Clip], clip_id: str | None, folder: str | None) -> Clip:

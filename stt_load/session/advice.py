@@ -69,12 +69,30 @@ def _clip_ends_earlier(record: UtteranceRecord) -> bool:
     return record.outcome == Outcome.TIMED_OUT and ENDS_EARLIER in (record.error or "")
 
 
+def _is_not_greeted(record: UtteranceRecord) -> bool:
+    """A caller waited for an agent to speak first."""
+    return record.outcome == Outcome.TIMED_OUT and "no greeting was heard" in (record.error or "")
+
+
+def _is_not_configured(record: UtteranceRecord) -> bool:
+    """A text waited for a server that says when it is configured, as SGLang-Omni does."""
+    return record.outcome == Outcome.TIMED_OUT and "that it is configured" in (record.error or "")
+
+
 def _floods(record: UtteranceRecord) -> bool:
     return record.outcome == Outcome.PROTOCOL_ERROR and "the server floods" in (record.error or "")
 
 
 CAUSES: Sequence[Cause] = (
     Cause(_floods, lambda record: "no recogniser has so much to say: look in the server's log for what it repeats"),
+    Cause(
+        _is_not_greeted,
+        lambda record: "leave greeting=true out if the agent waits for the caller to speak; else see --ready-timeout",
+    ),
+    Cause(
+        _is_not_configured,
+        lambda record: "perhaps it is vLLM-Omni, which says nothing: --api vllm-omni, or --dialect tts-vllm-omni",
+    ),
     Cause(
         _clip_ends_earlier,
         lambda record: (

@@ -86,6 +86,7 @@ def test_a_url_without_a_path_is_written_as_it_was_used_and_quoted_where_it_must
     options = ["--stt-url", url, "--dialect", "tts-openai", "--dialect-option", "instructions=be kind"]
     assert next_command(done) == ["stt-load", "run", *options]
     assert "first audio" in done.stdout
+    assert done.stdout.startswith("text of clip ")
     assert "WER" not in done.stdout
 
 

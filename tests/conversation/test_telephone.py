@@ -30,6 +30,7 @@ from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.pacing.in_flight import InFlight, Opening
 from stt_load.pacing.pacer import Pacer
 from stt_load.records import UtteranceRecord
+from stt_load.session.advice import Advisor
 from stt_load.session.encoded_clip import encode_clip
 
 RATE_HZ, FRAME_S, SPEECH_END_S = 8_000, 0.02, 0.6
@@ -258,6 +259,7 @@ def test_a_greeting_that_never_comes_is_given_up() -> None:
     record, _ = call(TWILIO, [], "greeting=true")
     assert (record.outcome, record.early_answers) == (Outcome.TIMED_OUT, 0)
     assert record.error == "no greeting was heard to its end within 10 s of the connection"
+    assert "leave greeting=true out" in (Advisor().find_advice(record) or "")
 
 
 CLOSED = ConnectionLost("closed by the server with 1000", 1000)

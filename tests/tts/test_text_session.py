@@ -18,6 +18,7 @@ from stt_load.errors import ConnectionLost, Outcome, Refusal, SttLoadError
 from stt_load.pacing.caller_connection import CallerConnection
 from stt_load.records import UtteranceRecord
 from stt_load.session.actions import SessionRules
+from stt_load.session.advice import Advisor
 from stt_load.tts.text_pieces import encode_text
 from stt_load.tts.text_session import TextSession
 from stt_load.tts.text_stream import SglangOmniSpeech, TextStreamDialect, VllmOmniSpeech
@@ -125,6 +126,7 @@ def test_a_server_that_is_never_configured_is_given_up() -> None:
         Outcome.TIMED_OUT,
         "the server did not say within 2 s that it is configured",
     )
+    assert "--api vllm-omni" in (Advisor().find_advice(record) or "")
 
 
 def test_speech_that_does_not_end_is_given_up_so_long_after_the_last_token() -> None:
