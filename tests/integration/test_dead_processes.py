@@ -91,7 +91,8 @@ def test_processes_that_are_killed_take_neither_rows_nor_other_processes_along(
             for worker in workers:
                 assert worker.wait() == 1, worker.output
         folder = run_folder(results)
-        assert {path.name for path in folder.iterdir()} == {"run.json", "stages.jsonl", "utterances.jsonl"}
+        raw = {"run.json", "stages.jsonl", "utterances.jsonl", "words.jsonl"}
+        assert {path.name for path in folder.iterdir()} == raw
         assert len(rows(folder / "utterances.jsonl")) >= MEASURED
         report = subprocess.run([*STT_LOAD, "report", str(folder)], capture_output=True, text=True, timeout=120)
         assert report.returncode == summary(results)["exit_code"] == 4, report.stderr

@@ -44,7 +44,7 @@ def test_a_headless_ladder_leaves_a_whole_folder_and_ends_with_0(start_sink: Sta
     assert phases(results) == [(stage, phase) for stage in (0, 1) for phase in one_stage] + [(1, "done")]
     folder = run_folder(results)
     assert folder.name.endswith("-two")
-    raw = {"run.json", "stages.jsonl", "utterances.jsonl"}
+    raw = {"run.json", "stages.jsonl", "utterances.jsonl", "words.jsonl"}
     assert {path.name for path in folder.iterdir()} == raw | WRITERS.keys()
     utterances = rows(folder / "utterances.jsonl")
     truth = rows(tmp_path / "truth.jsonl")

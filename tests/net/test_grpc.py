@@ -132,14 +132,14 @@ STATUSES = {
 
 def test_a_status_in_mid_speech_is_an_outcome(server: ServerProcess) -> None:
     def cut(status: str) -> UtteranceRecord:
-        return speak(server.url, status=status, details="größer als 8 %", ends_after=2)
+        return speak(server.url, speech_s=6.0, status=status, details="größer als 8 %", ends_after=2)
 
     with ThreadPoolExecutor(len(STATUSES)) as pool:
         records = dict(zip(STATUSES, pool.map(cut, STATUSES), strict=True))
     assert {status: (record.outcome, record.refusal) for status, record in records.items()} == STATUSES
     for status, record in records.items():
         assert record.error == f"the call was ended by the server with {status}: größer als 8 %"
-        assert record.frames < 6
+        assert record.frames < 60
         assert record.close_code is None
 
 
@@ -193,7 +193,7 @@ def test_a_server_that_does_not_read_holds_up_frames_and_gets_all_of_them() -> N
         never = speak(server.url, speech_s=1.2, reads_after_s=2.0, timeout_s=0.3)
         late = waiting.result()
     assert (late.outcome, late.text, late.frames) == (Outcome.OK, WORDS, 12)
-    assert late.frames_held_up == late.frames_late > 0
+    assert 0 < late.frames_held_up <= late.frames_late  # a busy machine may be late with one by itself
     assert never.outcome == Outcome.TIMED_OUT
     assert never.error == "the server stopped reading: a frame could not be handed over"
     assert 0 < never.frames < 12
