@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from stt_load.conversation.dialect import ConversationDialect
 from stt_load.conversation.heard_answer import HeardAnswer
 from stt_load.conversation.line import LineAudio
 from stt_load.dialects.base import DEFAULTS, TELEPHONE_FRAME_MS, Capabilities, Settings
-from stt_load.dialects.events import Message, SilentAudio, SpeechAudio
+from stt_load.dialects.events import Event, Message, PlaybackCleared, PlaybackMark, SilentAudio, SpeechAudio
 from stt_load.dialects.options import DialectOption
 from stt_load.option_values import parse_milliseconds, parse_yes_or_no
 
@@ -49,6 +50,15 @@ class TelephoneDialect(ConversationDialect):
         quiet_s = self.option["quiet_ms"] / 1_000
         self._answer = HeardAnswer(lambda: self.line_audio, quiet_s, self.mark_played, self._answer, self.skips_silence)
         return self._answer
+
+    def read_between(self, arrived_s: float, message: Message) -> Sequence[Event]:
+        """Marks come back with the first frame of the next turn. Audio is left out: what came in a long pause is read
+        at its end, so nobody knows when each piece arrived."""
+        events = self.read(message)
+        for event in events:
+            if self._answer is not None and isinstance(event, PlaybackMark | PlaybackCleared):
+                self._answer.on_event(arrived_s, event)
+        return events
 
     def audio_event(self, data: bytes) -> SpeechAudio | SilentAudio:
         """What audio of the server means: whether it sounds."""

@@ -200,6 +200,11 @@ class Dialect(ABC):
         except PlainWords:
             return (Remark(shown(message)),)
 
+    def read_between(self, arrived_s: float, message: Message) -> Sequence[Event]:
+        """Does what `read` does with a message that came between two utterances: the server may say it again, or be
+        owed an answer to it."""
+        return self.read(message)
+
     @abstractmethod
     def on_message(self, message: Message) -> Sequence[Event]:
         """What the message means. Raises ProtocolError where the protocol doesn't allow it."""

@@ -8,7 +8,7 @@ import msgspec
 
 from stt_load.credentials import Credentials
 from stt_load.dialects.base import Connect, Dialect
-from stt_load.dialects.events import Message, ServerError
+from stt_load.dialects.events import HungUp, Message, ServerError
 from stt_load.errors import SttLoadError
 from stt_load.net.call_websocket import as_sent
 from stt_load.net.transport import Transport
@@ -68,8 +68,8 @@ class CallerConnection:
     def prepare_reuse(self) -> bool:
         """Whether the connection is open for another utterance; closes it where it is not.
 
-        Reads what the server said since the last utterance. That belongs to none, but the dialect is told of it: the
-        server may say it again. One that has more to say than `_MOST_BETWEEN` is not waited for.
+        Reads what the server said since the last utterance. That belongs to none, but the dialect is told of it. One
+        that has more to say than `_MOST_BETWEEN` is not waited for.
         """
         if not self._is_open:
             return False
@@ -79,7 +79,8 @@ class CallerConnection:
                 arrival = self._transport.receive()
                 if arrival is None:
                     break
-                is_well &= not any(isinstance(event, ServerError) for event in self.dialect.read(arrival.message))
+                events = self.dialect.read_between(arrival.at_s, arrival.message)
+                is_well &= not any(isinstance(event, ServerError | HungUp) for event in events)
             else:
                 is_well = False
             if is_well and not self._transport.has_more:

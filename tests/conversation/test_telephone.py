@@ -322,6 +322,30 @@ def test_silence_that_an_answer_ends_in_is_played_before_the_next_one_and_its_ma
     assert marked_s == pytest.approx(5.6, abs=FRAME_S)
 
 
+def test_a_mark_that_comes_between_two_turns_is_answered_in_the_next() -> None:
+    clock = FakeClock()
+    arrivals = [(1.1, media(loud(0.5))), (5.0, mark("a")), (8.0, media(loud(0.5)))]
+    transport, dialect = ScriptedTransport(clock, arrivals), dialect_of(TWILIO)
+    caller = CallerConnection(dialect, transport, "ws://server/", FakeDriver(clock), utterances=2)
+    caller.run(turn_of(dialect))
+    clock.move_to(START_S + 6.0)
+    assert caller.prepare_reuse()
+    caller.run(turn_of(dialect))
+    assert len(told(transport, "mark")) == 1
+
+
+def test_a_call_that_was_hung_up_between_two_turns_is_over() -> None:
+    clock = FakeClock()
+    arrivals = [*paced(1.0, loud(0.5)), (5.0, packet(HANG_UP, b""))]
+    dialect = dialect_of(AUDIOSOCKET)
+    transport = ScriptedTransport(clock, arrivals)
+    caller = CallerConnection(dialect, transport, "tcp://server", FakeDriver(clock), utterances=2)
+    caller.run(turn_of(dialect))
+    clock.move_to(START_S + 6.0)
+    assert not caller.prepare_reuse()
+    assert transport.is_closed
+
+
 @pytest.mark.parametrize("name", [TWILIO, AUDIOSOCKET])
 @pytest.mark.parametrize("n_callers", [1, 40])
 def test_what_was_set_is_measured_for_one_caller_and_for_forty(name: str, n_callers: int) -> None:
