@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Required, TypedDict
 
-from stt_load.plausible import ClockOffset, Count, Length, Mebibytes, Moment, SampleNumber
+from stt_load.plausible import ClockOffset, Count, Length, Mebibytes, Moment, SampleNumber, learned
 
 _LARGEST_FIGURE = 1e15
 _LARGEST_PCT = 200.0  # what a share of time can be, and as much again for a counter that is read late
 _COLDEST_C = -273.0
 
 
+@learned
 class SampleTags(TypedDict, total=False):
     """The keys of a sample that say where and when; all others are figures."""
 
@@ -30,6 +31,7 @@ class SampleTags(TypedDict, total=False):
     phase: str | None
 
 
+@learned
 class SentSample(TypedDict):
     """A sample as a sidecar sends it: with its own number, and its own monotonic clock."""
 
@@ -38,6 +40,7 @@ class SentSample(TypedDict):
     kind: str
 
 
+@learned
 class Gap(TypedDict, total=False):
     began: Required[ClockOffset]
     ended: ClockOffset | None
@@ -46,6 +49,7 @@ class Gap(TypedDict, total=False):
     gpu: Count | None
 
 
+@learned
 class SentGap(Gap, total=False):
     """A gap as a sidecar sends it: by its monotonic clock too."""
 
@@ -53,6 +57,7 @@ class SentGap(Gap, total=False):
     ended_mono: ClockOffset | None
 
 
+@learned
 class Source(TypedDict, total=False):
     name: str | None
     kind: str | None
@@ -65,17 +70,20 @@ class Source(TypedDict, total=False):
     gaps: list[Gap] | None
 
 
+@learned
 class Server(TypedDict, total=False):
     name: str | None
     why: str | None
 
 
+@learned
 class Machine(TypedDict, total=False):
     architecture: str | None
     cpu_model: str | None
     cores: Count | None
 
 
+@learned
 class SidecarEntry(TypedDict, total=False):
     url: str | None
     host: str | None
@@ -90,6 +98,7 @@ class SidecarEntry(TypedDict, total=False):
     clock_uncertainty_s: Length | None
 
 
+@learned
 class GpuEntry(TypedDict, total=False):
     host: str | None
     index: Count | None

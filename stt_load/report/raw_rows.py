@@ -10,7 +10,7 @@ from typing import Annotated, Any, Required, TypedDict, TypeVar
 from msgspec import Meta
 
 from stt_load.capacity.arrivals import CallLoad
-from stt_load.plausible import AtLeastOne, Count, Length, Moment, Part, Percent, objection
+from stt_load.plausible import AtLeastOne, Count, Length, Moment, Part, Percent, learned, objection
 from stt_load.records import KindName, PhaseName, UtteranceRecord
 from stt_load.report.damage import Flaw
 from stt_load.sealed_lines import SEAL_KEYS
@@ -26,6 +26,7 @@ Accept = Callable[[Row], tuple[Row | None, Sequence[Objection]]]
 JsonObject = dict[str, Any]
 
 
+@learned
 class Delivery(TypedDict, total=False):
     rows: Count
     totals: dict[str, Count]
@@ -33,6 +34,7 @@ class Delivery(TypedDict, total=False):
     workers_lost: Count
 
 
+@learned
 class TransitionRow(TypedDict, total=False):
     """A line of stages.jsonl: the keys that a report reads."""
 
@@ -58,25 +60,30 @@ class TransitionRow(TypedDict, total=False):
     is_open: bool | None
 
 
+@learned
 class HostEntry(Machine, total=False):
     host: str | None
     container_cpu_limit: Annotated[float, Meta(gt=0, le=1e6)] | None  # cores
 
 
+@learned
 class Frame(TypedDict, total=False):
     note: str | None
 
 
+@learned
 class Clips(TypedDict, total=False):
     n: Required[Count]
     with_words: Count | None
     uncertain_bounds: Count | None
 
 
+@learned
 class Language(TypedDict, total=False):
     told: Required[str]
 
 
+@learned
 class Search(TypedDict, total=False):
     """What `capacity.search.CapacitySearch` is made with."""
 
@@ -86,6 +93,7 @@ class Search(TypedDict, total=False):
     repeats: Required[AtLeastOne]
 
 
+@learned
 class LookRow(TypedDict, total=False):
     """A line of server.jsonl: when the server was looked at, and the value of each series."""
 
@@ -94,6 +102,7 @@ class LookRow(TypedDict, total=False):
     values: Required[dict[str, float]]
 
 
+@learned
 class ClipWordsRow(TypedDict, total=False):
     """A line of words.jsonl: text, start and end of each word of a clip, in seconds of its audio."""
 
@@ -101,6 +110,7 @@ class ClipWordsRow(TypedDict, total=False):
     words: Required[list[tuple[str, Length, Length]]]
 
 
+@learned
 class ServerMetricsEntry(TypedDict, total=False):
     url: str | None
     metrics: list[str]
@@ -109,6 +119,7 @@ class ServerMetricsEntry(TypedDict, total=False):
     why: str | None
 
 
+@learned
 class RunRow(TypedDict, total=False):
     """run.json: the keys that a report reads."""
 
