@@ -42,6 +42,7 @@ def drift_table(report: RunReport) -> TextTable | None:
         ("", "age of", "level", "change", "95 % interval", "bound", "verdict"),
         tuple(_drift_row(drift) for drift in report.drifts),
         (
+            "Age of: the run, or each connection. Level: the median of the bins; of few errors, their share.",
             f"Change: the slope through bins of equal age (Theil–Sen: the median of the slopes of all pairs), over the "
             f"whole time, {hours(length_s)} of the run.",
             "No drift: the interval lies within ± the bound. Drift: it lies outside. Can't tell: neither, or too few "

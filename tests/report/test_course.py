@@ -165,6 +165,8 @@ def test_a_soak_tells_drift_of_memory_also_where_it_was_killed(is_killed: bool) 
     (latency,) = [drift for drift in report.drifts if drift.name == "latency p50"]
     assert latency.verdict is DriftVerdict.NONE
     assert "drift in 60 min: memory of the server +" in headline(report)
+    told = report_markdown(report)
+    assert all(f"{what}: " in told for what in ("Age of", "Level", "Change", "No drift", "Can't tell"))
     assert len(summary_of(report)["drift"]) == len(report.drifts) == 5
     assert report.verdict is (Verdict.INVALID if is_killed else Verdict.PASS)
 
