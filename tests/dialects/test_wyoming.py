@@ -64,7 +64,7 @@ def test_the_packages_server_hears_every_sample_and_its_transcript_completes_the
     assert heard.kinds == ["transcribe", "audio-start", *["audio-chunk"] * record.frames, "audio-stop"]
     assert (heard.language, heard.rates_hz) == ("en", {16_000})
     assert heard.audio == SPEECH.samples.tobytes() + bytes(2 * 1_600)
-    assert record.finalise_latency_s is not None
+    assert record.settled_latency_s is not None
 
 
 def test_without_a_language_the_server_is_left_to_its_own() -> None:
