@@ -69,7 +69,7 @@ BRIDGES: Mapping[str, Callable[[str], AbstractContextManager[str]]] = {
     "riva-grpc": riva_bridge,
     "wyoming": wyoming_bridge,
 }
-"""By dialect: what is to be done with the URL of an embedded recogniser's uploads."""
+"""The bridge of each dialect: it takes the URL of the embedded recogniser, and gives that of its own server."""
 
 
 def _recognised(http_url: str, pcm: bytes, rate_hz: int) -> str:

@@ -15,13 +15,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from statistics import NormalDist
 
 from stt_load.errors import Outcome
 from stt_load.metrics.figures import Unit
 from stt_load.metrics.kept_values import KeptValues
 from stt_load.metrics.quantiles import Distribution
-from stt_load.metrics.theil_sen import LEAST_POINTS, theil_sen
+from stt_load.metrics.theil_sen import LEAST_POINTS, Z, theil_sen
 from stt_load.metrics.widening_bins import WideningBins
 from stt_load.records import UtteranceRecord
 
@@ -31,7 +30,6 @@ _FIRST_WIDTH_S = 5.0
 _EXACT, _DIGITS = 2_000, 4  # latencies of a bin that are kept one by one; of the others
 _HOUR_S = 3_600.0
 _ERRORS_IN_BIN = 5
-_Z = NormalDist().inv_cdf(0.975)
 
 
 class DriftVerdict(StrEnum):
@@ -227,7 +225,7 @@ def _drift_of_few(drift: Drift, bound: DriftBound, counts: Sequence[tuple[int, i
     expected = [(errors, of * level) for errors, of in counts if of * level]
     spread = sum((errors - mean) ** 2 / mean for errors, mean in expected) / (len(counts) - 1)
     change = 2 * (late / of_late - early / of_early)
-    reach = 2 * _Z * math.sqrt(max(1.0, spread) * ((early + 1) / of_early**2 + (late + 1) / of_late**2))
+    reach = 2 * Z * math.sqrt(max(1.0, spread) * ((early + 1) / of_early**2 + (late + 1) / of_late**2))
     hours = drift.length_s / _HOUR_S
     found = (level, change / hours, (change - reach) / hours, (change + reach) / hours)
     return Drift(drift.name, drift.axis, drift.unit, *found, drift.length_s, bound.at(level), drift.points)

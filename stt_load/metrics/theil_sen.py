@@ -19,7 +19,9 @@ import numpy.typing as npt
 LEAST_POINTS = 8
 """The fewest points of which an interval says anything."""
 
-_Z = NormalDist().inv_cdf(0.975)
+Z = NormalDist().inv_cdf(0.975)
+"""Of a normal distribution, 95 % lie within so many standard deviations of the mean."""
+
 _MOST_ALIKE = 0.9
 
 
@@ -44,7 +46,7 @@ def theil_sen(points: Sequence[tuple[float, float]]) -> Slope | None:
     slopes = np.sort((y[second] - y[first]) / (x[second] - x[first]))
     value = float(np.median(slopes))
     r = _likeness(y - value * x)
-    reach = _Z * math.sqrt(n * (n - 1) * (2 * n + 5) / 18 * (1 + r) / (1 - r))
+    reach = Z * math.sqrt(n * (n - 1) * (2 * n + 5) / 18 * (1 + r) / (1 - r))
     lower, upper = math.floor((len(slopes) - reach) / 2), math.ceil((len(slopes) + reach) / 2)
     if lower < 1 or upper >= len(slopes):
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from made_calls import made_calls
-from made_course import spike_run
+from made_course import spike_run, spike_run_cut_short
 from made_results import compared, run_of, tts_json
 from made_run import MadeRun, made_speech, made_uploads
 from made_search import made_search
@@ -285,12 +285,7 @@ def test_what_comes_after_a_spike_is_no_part_of_what_a_server_holds_with_few_cal
 
 
 def test_a_run_that_can_not_be_believed_after_its_most_callers_says_what_is_wrong_there(tmp_path: Path) -> None:
-    made = spike_run()
-    end = made.span(2)[1]
-    made.utterances = [each for each in made.utterances if each.stage < 2 or each.started_at > end - 8]
-    made.transitions[-1]["delivery"] |= {"rows": len(made.utterances), "totals": {"one": len(made.utterances)}}
-    for line in made.transitions:
-        line["begun"], line["ended"] = 0, 0
+    made = spike_run_cut_short()
     (doubt,) = read_run(made.write(tmp_path / "spike")).doubts
     assert "it can't be told when the objectives held again" in doubt
 

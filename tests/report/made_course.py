@@ -18,6 +18,17 @@ def spike_run(after_s: float = 0.4, base_s: float = 0.4) -> MadeRun:
     return made
 
 
+def spike_run_cut_short() -> MadeRun:
+    """A spike behind which only the utterances of the last 8 s are there: too few to tell when it was over."""
+    made = spike_run()
+    end = made.span(2)[1]
+    made.utterances = [each for each in made.utterances if each.stage < 2 or each.started_at > end - 8]
+    made.transitions[-1]["delivery"] |= {"rows": len(made.utterances), "totals": {"one": len(made.utterances)}}
+    for line in made.transitions:
+        line["begun"], line["ended"] = 0, 0
+    return made
+
+
 def way_down(again_s: float = 0.4) -> MadeRun:
     """One caller, ten, and one again, whose latency is `again_s` then. The server keeps all memory that it took."""
     made = made_run((1, 10, 1), per_stage=120, knee_at=100, hold_s=60.0, gpu=False, host=True)

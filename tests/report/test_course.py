@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from made_course import spike_run, way_down
+from made_course import spike_run, spike_run_cut_short, way_down
 from made_run import MadeRun, made_run
 
 from stt_load.metrics.drift import DriftVerdict
@@ -90,12 +90,7 @@ def test_a_spike_fails_where_the_few_miss_an_objective_before_it_or_to_the_end(
 
 
 def test_too_little_after_a_spike_to_tell_is_no_verdict() -> None:
-    made = spike_run()
-    end = made.span(2)[1]
-    made.utterances = [each for each in made.utterances if each.stage < 2 or each.started_at > end - 8]
-    made.transitions[-1]["delivery"] |= {"rows": len(made.utterances), "totals": {"one": len(made.utterances)}}
-    for line in made.transitions:
-        line["begun"], line["ended"] = 0, 0
+    made = spike_run_cut_short()
     report = reported(made)
     assert report.recovery is not None and report.recovery.is_too_short
     assert "it can't be told when the objectives held again" in headline(report)
